@@ -1,0 +1,116 @@
+"""Indices and their ranges: renaming without capture, and lengths without guessing.
+
+SymPy's ``subs`` and ``xreplace`` let a bound index capture a free one, and its shape checks look
+at the rank alone. Every interpreter here goes through these functions instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sympy import Dummy, Expr, Indexed, IndexedBase, Symbol
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from derive.formula import FormulaError, Stage
+
+
+class ShapeError(FormulaError):
+    """Two lengths that a formula needs to be the same are different."""
+
+
+def freshen(expression: Expr) -> Expr:
+    """Rename every bound index to one that occurs nowhere else."""
+    if not expression.args:
+        return expression
+    if isinstance(expression, ExprWithLimits):
+        (index, low, high) = expression.limits[0]
+        fresh = Dummy(index.name, **index.assumptions0)
+        body = freshen(expression.function).xreplace({index: fresh})
+        return expression.func(body, (fresh, low, high))
+    return expression.func(*(freshen(part) for part in expression.args))
+
+
+def rename(expression: Expr, indices: Mapping[Symbol, Expr]) -> Expr:
+    """Put other indices in place of free ones: ``{i: j}`` turns s[i, l] into s[j, l]."""
+    return freshen(expression).xreplace(dict(indices))
+
+
+def same(left: Expr, right: Expr) -> bool:
+    """Tell whether two expressions are the same up to the names of their bound indices."""
+    return bool(left.as_dummy() == right.as_dummy())
+
+
+def at(stage: Stage, indices: Sequence[Expr]) -> Expr:
+    """Return the right-hand side of ``stage`` for the entry with these indices."""
+    return rename(stage.value, dict(zip(stage.target.indices, indices, strict=True)))
+
+
+class Lengths:
+    """How far each index and each size symbol counts, found from the shapes of the arrays.
+
+    ``x[i, k]`` with x of shape (8, 3) says that i counts to 8 and k to 3; meeting k again along
+    an axis of another length is a ``ShapeError``. Lengths may be integers or size symbols, so
+    the same rule gives the symbolic shape of a stage.
+    """
+
+    def __init__(self, shapes: Mapping[IndexedBase, Sequence[int | Symbol]]) -> None:
+        self.shapes: dict[IndexedBase, tuple[int | Symbol, ...]] = {
+            base: tuple(shape) for base, shape in shapes.items()
+        }
+        self._lengths: dict[Symbol, int | Symbol] = {}
+
+    def __getitem__(self, symbol: Symbol) -> int | Symbol:
+        return self._lengths[symbol]
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._lengths
+
+    def assume(self, sizes: Mapping[Symbol, int | Symbol]) -> Lengths:
+        """Record sizes that are known beforehand; return self."""
+        for symbol, length in sizes.items():
+            self._unify(symbol, length, "the given sizes")
+        return self
+
+    def learn(self, stages: Iterable[Stage]) -> Lengths:
+        """Walk ``stages`` in order and record the lengths they imply; return self."""
+        for stage in stages:
+            # i and j mean the rows and columns of this stage; sizes (n, d) mean the same in all.
+            for index in stage.target.indices:
+                self._lengths.pop(index, None)
+            self.visit(stage.value, f"{stage}")
+            missing = [t for t in stage.target.indices if t not in self]
+            if missing:
+                raise ShapeError(f"{stage}: nothing bounds the index {missing[0]}")
+            self.shapes[stage.array] = tuple(self[t] for t in stage.target.indices)
+        return self
+
+    def visit(self, expression: Expr, context: str) -> None:
+        """Record what the entries inside ``expression`` say about its indices."""
+        if isinstance(expression, ExprWithLimits):
+            index, _, high = expression.limits[0]
+            self._lengths.pop(index, None)
+            self.visit(expression.function, context)
+            if index in self and high.is_Symbol:
+                self._unify(high, self[index], context)
+            elif high in self:
+                self._lengths[index] = self[high]
+        elif isinstance(expression, Indexed):
+            shape = self.shapes.get(expression.base)
+            if shape is None:
+                raise ShapeError(f"{context}: no array was given for {expression.base}")
+            if len(shape) != len(expression.indices):
+                raise ShapeError(
+                    f"{context}: {expression.base} has {len(shape)} axes, "
+                    f"but {expression} names {len(expression.indices)}"
+                )
+            for index, length in zip(expression.indices, shape, strict=True):
+                if index.is_Symbol:
+                    self._unify(index, length, context)
+        else:
+            for part in expression.args:
+                self.visit(part, context)
+
+    def _unify(self, symbol: Symbol, length: int | Symbol, context: str) -> None:
+        known = self._lengths.setdefault(symbol, length)
+        if known != length:
+            raise ShapeError(f"{context}: {symbol} counts to {known} in one place, {length} in another")

@@ -1,0 +1,233 @@
+"""The ``derive`` command. Each command imports what it needs, so that all answer fast."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from derive.errors import InputError
+
+if TYPE_CHECKING:
+    from derive.evidence import Evidence
+    from derive.publish.telling import Telling
+
+ANSWERED_IN_PART = 3
+"""Exit status when the answer leaves out what was too long to write."""
+
+
+class _OneLine(click.Group):
+    """A group whose commands end in one line, not a traceback, when the input is wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"derive: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("attention-derived"), prog_name="derive")
+def main() -> None:
+    """Derive attention formulas, work them in numbers, and check them against torch.
+
+    Example: derive show jim-john
+    """
+
+
+@main.command("list")
+def list_() -> None:
+    """List the built-in sentences and the mechanisms.
+
+    Example: derive list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from derive.attention import MECHANISMS
+    from derive.examples import BUILT_IN, load
+    from derive.publish.notation import Text
+    from derive.publish.writing import equation
+
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    sentences = Table("sentence", "tokens", "dimensions", "text", box=None, pad_edge=False)
+    for name in BUILT_IN:
+        example = load(name)
+        tokens, dimensions = example.shape
+        sentences.add_row(name, str(tokens), str(dimensions), example.sentence)
+    mechanisms = Table("mechanism", "formula", box=None, pad_edge=False)
+    for key, mechanism in MECHANISMS.items():
+        mechanisms.add_row(key, ";  ".join(equation(stage, Text()) for stage in mechanism.stages))
+    console.print(sentences)
+    console.print()
+    console.print(mechanisms)
+
+
+@main.command()
+@click.argument("example")
+@click.option("--query", help="The token that asks, or its position from 1 (#2 if it looks like a token).")
+@click.option(
+    "--stage",
+    type=click.Choice(["score", "normalise", "weighted-sum"]),
+    help="Show this part alone.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "latex", "markdown", "json"]),
+    default="text",
+    show_default=True,
+)
+@click.option(
+    "--mechanism",
+    type=click.Choice(["softmax", "sum", "raw", "shifted", "scaled"]),
+    default="softmax",
+    show_default=True,
+    help="How scores become weights, or whether they are scaled first.",
+)
+@click.option("--digits", type=click.IntRange(1, 30), default=4, show_default=True)
+@click.option("--general", is_flag=True, help="The general formulas and the numbers, nothing written out.")
+@click.option("--substituted", is_flag=True, help="The context vector in the inputs alone, no piece named.")
+def show(
+    example: str,
+    query: str | None,
+    stage: str | None,
+    format_: str,
+    mechanism: str,
+    digits: int,
+    general: bool,
+    substituted: bool,
+) -> None:
+    """Show a sentence worked step by step for one query.
+
+    EXAMPLE is a built-in sentence (see 'derive list') or the path of a YAML file.
+
+    \b
+    Examples: derive show journey --query starts
+              derive show my-sentence.yaml --format latex
+    """
+    from derive.attention import MECHANISMS
+    from derive.examples import load
+    from derive.publish.notation import Latex, Text
+    from derive.publish.telling import ROLES, is_written_out, tell
+
+    loaded = load(example)
+    position = loaded.query if query is None else loaded.position(query, where=example, key="--query")
+    notation = Text() if format_ == "text" else Latex()
+    if substituted:
+        _show_substituted(loaded, MECHANISMS[mechanism], position, notation)
+        return
+    telling = tell(
+        loaded,
+        MECHANISMS[mechanism],
+        query=position,
+        roles=(stage,) if stage else ROLES,
+        notation=notation,
+        digits=digits,
+        write_out=not general,
+    )
+    _print_telling(telling, format_)
+    if not general and not is_written_out(loaded):
+        from derive.publish.terminal import too_long
+
+        click.echo(
+            f"derive: {example}: tokens: {too_long(telling)}; the general formulas and the numbers "
+            "are shown instead; add --general to ask for just these",
+            err=True,
+        )
+        sys.exit(ANSWERED_IN_PART)
+
+
+def _show_substituted(example: Any, mechanism: Any, query: int, notation: Any) -> None:
+    from derive.publish.telling import is_written_out, substituted
+
+    if not is_written_out(example):
+        raise InputError(
+            example.name,
+            "tokens",
+            f"{len(example.tokens)} are too many to substitute",
+            "show it without --substituted",
+        )
+    for line in substituted(example, mechanism, query, notation):
+        click.echo(line)
+
+
+def _print_telling(telling: Telling, format_: str) -> None:
+    if format_ == "text":
+        from rich.console import Console
+
+        from derive.publish import terminal
+
+        terminal.show(telling, Console(highlight=False, markup=False, emoji=False))
+    elif format_ == "json":
+        from derive.publish.telling import as_data
+
+        click.echo(json.dumps(as_data(telling), ensure_ascii=False, indent=1, allow_nan=False))
+    else:
+        from derive.publish import markdown
+
+        write = markdown.show_latex if format_ == "latex" else markdown.show_markdown
+        click.echo(write(telling), nl=False)
+
+
+@main.command()
+@click.argument("examples", nargs=-1)
+@click.option("--all", "all_", is_flag=True, help="Check both built-in sentences.")
+@click.option("--json", "as_json", is_flag=True, help="Print the evidence as JSON.")
+@click.option(
+    "--evidence",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the evidence to this file too, for the site.",
+)
+def check(examples: tuple[str, ...], all_: bool, as_json: bool, evidence: Path | None) -> None:
+    """Check the derived formulas against torch, stage by stage.
+
+    Each EXAMPLE is a built-in sentence or the path of a YAML file. Exit status 0 only if every
+    element lies within its rounding bound and every property is as stated.
+
+    \b
+    Examples: derive check jim-john
+              derive check --all --json
+    """
+    from derive.examples import BUILT_IN, load
+
+    if not examples and not all_:
+        raise click.UsageError("name a sentence, or say --all for both built-in ones")
+    names = (*BUILT_IN, *(name for name in examples if name not in BUILT_IN)) if all_ else examples
+    found = _checked(tuple(load(name) for name in dict.fromkeys(names)))
+    if evidence is not None:
+        found.write(evidence)
+    if as_json:
+        click.echo(found.to_json(), nl=False)
+    else:
+        from rich.console import Console
+
+        from derive.publish import report
+
+        report.show(found, Console(highlight=False, markup=False, emoji=False))
+    if not found.passed:
+        sys.exit(1)
+
+
+def _checked(examples: tuple[Any, ...]) -> Evidence:
+    """Run the checks with a progress line on the terminal's error stream."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    with console.status("starting torch") as status:
+        try:
+            from numeric.verification import check_all
+        except ModuleNotFoundError as error:
+            raise InputError(
+                "derive check", "", f"{error.name} is not installed", "pip install 'attention-derived[torch]'"
+            ) from None
+        return check_all(examples, progress=status.update)
+
+
+if __name__ == "__main__":
+    main()

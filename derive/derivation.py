@@ -1,0 +1,123 @@
+"""How one formula follows from another: a chain of equal expressions, each with its reason.
+
+A chain holds for every number of tokens, because its rules do. As a guard against a wrong rule,
+``recheck`` writes both sides of every step out for small shapes and compares them by SymPy's own
+arithmetic, which knows none of the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from sympy import Expr, Indexed, IndexedBase, Symbol, expand, expand_power_exp, fraction, together
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from derive.algebras.symbolic import Symbolic
+from derive.binding import Lengths, same
+from derive.elements import Elements
+from derive.formula import INPUT_SHAPES, UPPER_LIMIT, Stage, d, d_v, n, n_q
+from derive.rewriting import Rule, with_letters
+from derive.written_out import named_entries
+
+SMALL_SHAPES = ({n_q: 1, n: 1, d: 1, d_v: 1}, {n_q: 2, n: 2, d: 1, d_v: 1}, {n_q: 3, n: 3, d: 2, d_v: 2})
+"""Sizes at which every step is written out and compared."""
+
+
+class DerivationError(ValueError):
+    """A chain that does not reach its goal, or a step whose two sides differ."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """``before`` equals ``after``; ``rule`` says in words why."""
+
+    before: Expr
+    after: Expr
+    rule: str
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A proof of ``goal[0] = goal[1]``, given the ``definitions`` of some of its arrays.
+
+    Arrays that no definition names may be anything.
+    """
+
+    goal: tuple[Expr, Expr]
+    steps: tuple[Step, ...]
+    definitions: tuple[Stage, ...] = ()
+
+    def __post_init__(self) -> None:
+        ends = [(self.goal[0], self.steps[0].before), (self.steps[-1].after, self.goal[1])]
+        links = [(a.after, b.before) for a, b in zip(self.steps, self.steps[1:], strict=False)]
+        for left, right in ends + links:
+            if not same(left, right):
+                raise DerivationError(f"the chain breaks between {left} and {right}")
+
+
+def derive(
+    start: Expr,
+    goal: Expr,
+    reasons: Sequence[tuple[str, Rule]],
+    definitions: Iterable[Stage] = (),
+) -> Derivation:
+    """Apply ``reasons`` (words and rule) in turn, from ``start`` to ``goal``.
+
+    Raises ``DerivationError`` when a rule changes nothing or the chain ends elsewhere.
+    """
+    steps = []
+    before = start = with_letters(start)
+    for words, rule in reasons:
+        after = with_letters(rule(before))
+        if same(before, after):
+            raise DerivationError(f"{words!r} changes nothing in {before}")
+        steps.append(Step(before, after, words))
+        before = after
+    return Derivation((start, goal), tuple(steps), tuple(definitions))
+
+
+def recheck(derivation: Derivation) -> int:
+    """Compare both sides of each step entry by entry at small shapes; return how many entries.
+
+    Raises ``DerivationError`` naming the step that fails.
+    """
+    compared = 0
+    for sizes in SMALL_SHAPES:
+        for step in derivation.steps:
+            elements = _written_out(step, derivation.definitions, sizes)
+            free = sorted((step.before.free_symbols | step.after.free_symbols) & UPPER_LIMIT.keys(), key=str)
+            for place in product(*(range(1, sizes[UPPER_LIMIT[index]] + 1) for index in free)):
+                where = dict(zip(free, place, strict=True))
+                left, right = (elements.value(side, where) for side in (step.before, step.after))
+                if not is_zero(left - right):
+                    raise DerivationError(f"{step.rule!r}: {left} is not {right} at {where}, {sizes}")
+                compared += 1
+    return compared
+
+
+def is_zero(expression: Expr) -> bool:
+    """Decide whether a quotient of polynomials in entries and exponentials vanishes identically."""
+    numerator, _ = fraction(together(expand_power_exp(expression)))
+    return bool(expand(expand_power_exp(expand(numerator))) == 0)
+
+
+def _written_out(step: Step, stages: Sequence[Stage], sizes: dict[Symbol, int]) -> Elements[Expr]:
+    """Return an interpreter that knows every array in ``step``: defined ones by their definition."""
+    defined = {stage.array: stage for stage in stages}
+    needed = [step.before, step.after, *(stage.value for stage in stages)]
+    entries = {entry for side in needed for entry in side.atoms(Indexed)}
+    limits = dict(UPPER_LIMIT)
+    for bounded in {part for side in needed for part in side.atoms(ExprWithLimits)}:
+        limits[bounded.limits[0][0]] = bounded.limits[0][2]
+    given: dict[IndexedBase, object] = {}
+    for entry in entries:
+        if entry.base not in defined and entry.base not in given:
+            shape = INPUT_SHAPES.get(entry.base) or [limits[t] for t in entry.indices]
+            given[entry.base] = named_entries(entry.base, [sizes[t] for t in shape])
+    elements = Elements(Symbolic(), given)
+    elements.run(stages)
+    elements.lengths = Lengths({base: array.shape for base, array in elements.arrays.items()})
+    elements.lengths.assume(sizes)
+    return elements

@@ -1,0 +1,205 @@
+"""Read a formula entry by entry, over any algebra.
+
+The interpreter knows sums, products, quotients and entries; what a scalar is, the algebra says:
+a SymPy expression gives the entry written out, a 50-digit number its value, a ball a certified
+enclosure, a phrase of LaTeX the line that a reader sees. One interpreter, many algebras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy
+from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, S, Sum, Symbol, exp
+
+from derive.binding import Lengths, ShapeError
+from derive.formula import FormulaError, Largest, Stage
+
+Scalar = TypeVar("Scalar")
+Arrays = Mapping[IndexedBase, "numpy.ndarray[Any, numpy.dtype[Any]]"]
+"""Arrays of scalars by name; entry [0, 0] of the array is the formula's entry [1, 1]."""
+
+
+class Algebra(Protocol[Scalar]):
+    """What a scalar is. Sums and products come whole, so that an algebra may order or bound them."""
+
+    def number(self, value: Rational) -> Scalar:
+        """Return an exact rational number as a scalar."""
+
+    def add(self, terms: Sequence[Scalar]) -> Scalar:
+        """Return the sum of one or more terms."""
+
+    def multiply(self, factors: Sequence[Scalar]) -> Scalar:
+        """Return the product of one or more factors."""
+
+    def divide(self, numerator: Scalar, denominator: Scalar) -> Scalar:
+        """Return the quotient; where the denominator is zero, raise ``ZeroDivisionError``."""
+
+    def exp(self, exponent: Scalar) -> Scalar:
+        """Return e to the power of ``exponent``."""
+
+    def sqrt(self, radicand: Scalar) -> Scalar:
+        """Return the square root."""
+
+    def largest(self, values: Sequence[Scalar]) -> Scalar:
+        """Return the largest of one or more values."""
+
+
+class UnknownNode(FormulaError):
+    """A formula holds an operation that this interpreter has no meaning for.
+
+    Leaving it out silently would make the result a different formula's.
+    """
+
+    def __init__(self, expression: Expr) -> None:
+        super().__init__(
+            f"{type(expression).__name__} in {expression}: formulas are made of entries, numbers, "
+            "sums, products, quotients, exp, sqrt and largest; rewrite it with those"
+        )
+
+
+def ordered_factors(expression: Mul, lead: Sequence[Symbol]) -> list[Expr]:
+    """Return the factors as a person writes them: numbers, then by the indices of the target.
+
+    SymPy sorts factors by name, so Q[i, k] * K[j, k] comes back as K[j, k] * Q[i, k]; the factor
+    that holds the first index of the target goes first again.
+    """
+    places = {index: place for place, index in enumerate(lead)}
+
+    def key(factor: Expr) -> tuple[int, int, int]:
+        if factor.is_Number:
+            return (0, 0, 0)
+        compound = 2 if isinstance(factor, Sum) else int(isinstance(factor, Add))
+        place = min((places[t] for t in factor.free_symbols if t in places), default=len(lead))
+        return (1, 0, place) if not compound else (1, compound, place)
+
+    return sorted(expression.args, key=key)
+
+
+def ordered_terms(expression: Add) -> list[Expr]:
+    """Return the terms of a sum, those with a minus sign last: s[i, j] - m[i]."""
+    return sorted(expression.args, key=lambda term: bool(term.could_extract_minus_sign()))
+
+
+def split_quotient(factors: Iterable[Expr]) -> tuple[list[Expr], list[Expr]]:
+    """Separate factors into those above and those below the fraction line."""
+    above: list[Expr] = []
+    below: list[Expr] = []
+    for factor in factors:
+        if isinstance(factor, Pow) and factor.exp.is_Rational and factor.exp.is_negative:
+            below.append(Pow(factor.base, -factor.exp))
+        elif isinstance(factor, Rational) and factor.q != 1:
+            if factor.p != 1:
+                above.append(Integer(factor.p))
+            below.append(Integer(factor.q))
+        else:
+            above.append(factor)
+    return above, below
+
+
+class Elements(Generic[Scalar]):
+    """Evaluate stages entry by entry over ``algebra``, from the arrays in ``given``."""
+
+    def __init__(self, algebra: Algebra[Scalar], given: Arrays) -> None:
+        self.algebra = algebra
+        self.arrays: dict[IndexedBase, Any] = dict(given)
+        self.lengths = Lengths({base: entries.shape for base, entries in given.items()})
+        self._lead: tuple[Symbol, ...] = ()
+
+    def run(self, stages: Iterable[Stage]) -> dict[IndexedBase, Any]:
+        """Compute every stage in order; return all arrays, the given ones included."""
+        for stage in stages:
+            self.arrays[stage.array] = self.stage(stage)
+        return self.arrays
+
+    def stage(self, stage: Stage) -> Any:
+        """Compute one array whose inputs are known."""
+        self.lengths.learn((stage,))
+        shape = self.lengths.shapes[stage.array]
+        entries = numpy.empty(shape, dtype=object)
+        for position in product(*(range(1, int(length) + 1) for length in shape)):
+            entries[tuple(p - 1 for p in position)] = self.entry(stage, position)
+        return entries
+
+    def entry(self, stage: Stage, position: Sequence[int]) -> Scalar:
+        """Compute one entry of ``stage``, at a position that counts from 1."""
+        if stage.array not in self.lengths.shapes:
+            self.lengths.learn((stage,))
+        self._lead = stage.target.indices
+        return self.value(stage.value, dict(zip(stage.target.indices, position, strict=True)))
+
+    def value(self, expression: Expr, where: Mapping[Symbol, int]) -> Scalar:
+        """Evaluate ``expression`` with each free index at its place in ``where``."""
+        algebra = self.algebra
+        if isinstance(expression, Indexed):
+            return self.leaf(expression, where)
+        if isinstance(expression, Rational):
+            return algebra.number(expression)
+        if isinstance(expression, Symbol):
+            return self.size(expression)
+        if isinstance(expression, Sum):
+            return self.terms(expression, where, algebra.add)
+        if isinstance(expression, Largest):
+            return self.terms(expression, where, algebra.largest)
+        if isinstance(expression, Add):
+            return algebra.add([self.value(term, where) for term in ordered_terms(expression)])
+        if isinstance(expression, exp):
+            return algebra.exp(self.value(expression.args[0], where))
+        if isinstance(expression, Mul):
+            return self.product(ordered_factors(expression, self._lead), where)
+        if isinstance(expression, Pow):
+            return self.power(expression, where)
+        raise UnknownNode(expression)
+
+    def leaf(self, expression: Indexed, where: Mapping[Symbol, int]) -> Scalar:
+        """Return an entry of a known array; a position outside of it is a ``ShapeError``."""
+        base, position = expression.base, [_position(t, where) for t in expression.indices]
+        entries = self.arrays[base]
+        if not all(1 <= p <= length for p, length in zip(position, entries.shape, strict=True)):
+            raise ShapeError(f"{base}{list(position)} lies outside its shape {entries.shape}")
+        found: Scalar = entries[tuple(p - 1 for p in position)]
+        return found
+
+    def size(self, symbol: Symbol) -> Scalar:
+        """Return the value of a size such as d."""
+        if symbol not in self.lengths:
+            raise UnknownNode(symbol)
+        return self.algebra.number(Integer(self.lengths[symbol]))
+
+    def terms(self, expression: Sum | Largest, where: Mapping[Symbol, int], combine: Any) -> Scalar:
+        """Evaluate the body of a sum (or maximum) at each place of its index, and combine."""
+        index, low, high = expression.limits[0]
+        last = int(high) if high.is_Integer else int(self.lengths[high])
+        places = range(int(low), last + 1)
+        combined: Scalar = combine([self.value(expression.function, {**where, index: p}) for p in places])
+        return combined
+
+    def product(self, factors: Sequence[Expr], where: Mapping[Symbol, int]) -> Scalar:
+        """Evaluate a product; factors with a negative power go below one fraction line."""
+        above, below = split_quotient(factors)
+        numerator = self._multiplied(above or [S.One], where)
+        return self.algebra.divide(numerator, self._multiplied(below, where)) if below else numerator
+
+    def power(self, expression: Pow, where: Mapping[Symbol, int]) -> Scalar:
+        """Evaluate whole powers, square roots and their reciprocals."""
+        if expression.exp.is_negative:
+            return self.product([expression], where)
+        base = self.value(expression.base, where)
+        if expression.exp == S.Half:
+            return self.algebra.sqrt(base)
+        if expression.exp.is_Integer:
+            return self.algebra.multiply([base] * int(expression.exp))
+        raise UnknownNode(expression)
+
+    def _multiplied(self, factors: Sequence[Expr], where: Mapping[Symbol, int]) -> Scalar:
+        values = [self.value(factor, where) for factor in factors]
+        return values[0] if len(values) == 1 else self.algebra.multiply(values)
+
+
+def _position(index: Expr, where: Mapping[Symbol, int]) -> int:
+    place = index.xreplace({symbol: Integer(p) for symbol, p in where.items()})
+    if not place.is_Integer:
+        raise FormulaError(f"nothing says which entry the index {index} means")
+    return int(place)

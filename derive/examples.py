@@ -1,0 +1,117 @@
+"""Worked sentences: tokens with their vectors, as exact rational numbers.
+
+The decimals that a source writes are the numbers meant: 0.1 is one tenth, here and on the torch
+side, and only a floating-point evaluation rounds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy
+
+from derive.errors import InputError
+from derive.sentence_file import SentenceFile, read_sentence
+
+BUILT_IN = ("jim-john", "journey")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A decimal as written: its exact value and the text, trailing zeros kept."""
+
+    value: Fraction
+    text: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sentence of tokens, one vector each, and the query that is worked in detail.
+
+    ``query`` is the 0-based position of the query's token. ``sentence`` is the running text that
+    the tokens come from, where it says more than the tokens do.
+    """
+
+    name: str
+    title: str
+    tokens: tuple[str, ...]
+    vectors: tuple[tuple[Number, ...], ...]
+    query: int
+    sentence: str
+    source: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of tokens n and of dimensions d."""
+        return len(self.tokens), len(self.vectors[0])
+
+    def array(self, convert: Any = lambda value: value) -> Any:
+        """Return the vectors as an (n, d) object array, each exact value put through ``convert``."""
+        entries = numpy.empty(self.shape, dtype=object)
+        for row, vector in enumerate(self.vectors):
+            for column, number in enumerate(vector):
+                entries[row, column] = convert(number.value)
+        return entries
+
+    def position(self, query: str, *, where: str = "", key: str = "query") -> int:
+        """Find the 0-based position of a query given as a token, or as a position from 1."""
+        places = [p for p, token in enumerate(self.tokens) if token == query]
+        if len(places) == 1:
+            return places[0]
+        where = where or self.name
+        if places:
+            choices = " or ".join(f"#{p + 1}" for p in places)
+            raise InputError(
+                where, key, f"{query!r} occurs {len(places)} times", f"say which is meant: {choices}"
+            )
+        number = query.removeprefix("#")
+        if number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= len(self.tokens):
+            return int(number) - 1
+        known = ", ".join(self.tokens[:12]) + (", ..." if len(self.tokens) > 12 else "")
+        raise InputError(
+            where,
+            key,
+            f"{query!r} is not a token",
+            f"write one of {known}, or a position from 1 to {len(self.tokens)}",
+        )
+
+
+def example_from(content: SentenceFile, name: str, where: str) -> Example:
+    """Build an ``Example`` from a checked sentence file."""
+    numbers = tuple(
+        tuple(Number(value, text) for value, text in row) for row in content.rows(where)
+    )
+    example = Example(
+        name=name,
+        title=content.title or " ".join(content.tokens),
+        tokens=tuple(content.tokens),
+        vectors=numbers,
+        query=0,
+        sentence=content.sentence or " ".join(content.tokens),
+        source=content.source or "",
+    )
+    if content.query is None:
+        return example
+    position = example.position(content.query, where=where)
+    return Example(**{**vars(example), "query": position})
+
+
+def load(name: str) -> Example:
+    """Load a built-in sentence by name, or a YAML file by its path.
+
+    Raises ``InputError`` with one line that says what to change.
+    """
+    if name in BUILT_IN:
+        return _built_in(name)
+    return example_from(*read_sentence(name))
+
+
+@cache
+def _built_in(name: str) -> Example:
+    resource = files("derive") / "sentences" / f"{name}.yaml"
+    content = SentenceFile.parse(resource.read_text(encoding="utf-8"), where=name)
+    return example_from(content, name, name)

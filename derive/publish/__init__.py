@@ -1,0 +1,1 @@
+"""Publishing: formulas as LaTeX, HTML, JavaScript and Markdown, and the MkDocs plugin."""

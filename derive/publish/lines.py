@@ -1,0 +1,96 @@
+"""The lines of a worked sentence: each entry's name, its formula in names and in numbers, its value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN
+from decimal import Context as DecimalContext
+from decimal import Decimal as Written
+from fractions import Fraction
+from typing import Any
+
+import numpy
+from mpmath import nstr
+from sympy import IndexedBase
+
+from derive.formula import Stage, x
+from derive.publish.notation import Notation
+from derive.publish.writing import WrittenOut, name_of, names, phrases
+from derive.worked import Worked
+
+DIGITS = 4
+"""Decimals shown unless asked otherwise: as many as torch prints."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry of a stage: ``name = in_names = in_numbers = value``; positions count from 1."""
+
+    position: tuple[int, ...]
+    name: str
+    in_names: str
+    in_numbers: str
+    value: str
+
+
+class Lines:
+    """Write the entries of a worked sentence in one notation, rounded to ``digits`` decimals."""
+
+    def __init__(self, worked: Worked, symbols: Notation, numbers: Notation, digits: int = DIGITS):
+        self.worked, self.digits, self.symbols = worked, digits, symbols
+        given = {x: _as_written(worked, numbers)}
+        for stage in worked.mechanism.stages:
+            given[stage.array] = phrases(
+                worked[stage.array], lambda value: numbers.decimal(self.rounded(value))
+            )
+        named = {base: names(base, rows.shape, symbols) for base, rows in given.items()}
+        self._in_names, self._in_numbers = WrittenOut(symbols, named), WrittenOut(numbers, given)
+
+    def rounded(self, value: Any) -> str:
+        """Round one value to the digits shown."""
+        return rounded(value, self.digits)
+
+    def row(self, stage: Stage, query: int) -> list[Line]:
+        """Return the lines of every entry that belongs to one query (counted from 0)."""
+        shape = self.worked[stage.array].shape[1:]
+        places = [tuple(p + 1 for p in place) for place in numpy.ndindex(*shape)]
+        return [self.line(stage, (query + 1, *place)) for place in places]
+
+    def line(self, stage: Stage, position: Sequence[int]) -> Line:
+        """Return the line of one entry."""
+        return Line(
+            position=tuple(position),
+            name=name_of(stage.array, position, self.symbols),
+            in_names=self._in_names.write(stage, position),
+            in_numbers=self._in_numbers.write(stage, position),
+            value=self.value(stage.array, position),
+        )
+
+    def value(self, base: IndexedBase, position: Sequence[int]) -> str:
+        """Return one entry's value, rounded."""
+        return self.rounded(self.worked[base][tuple(p - 1 for p in position)])
+
+
+def rounded(value: Any, digits: int) -> str:
+    """Round an exact or many-digit number to ``digits`` decimals, half to even.
+
+    Very large and very small numbers come in scientific notation with as many digits.
+    """
+    if isinstance(value, Fraction):
+        context = DecimalContext(prec=60)
+        written = context.divide(Written(value.numerator), Written(value.denominator))
+    else:
+        written = Written(nstr(value, 45, min_fixed=0, max_fixed=0))
+    if written and not -digits <= written.adjusted() < 9:
+        return f"{written:.{digits}e}"
+    step = Written(1).scaleb(-digits)
+    return f"{written.quantize(step, rounding=ROUND_HALF_EVEN, context=DecimalContext(prec=80)):f}"
+
+
+def _as_written(worked: Worked, notation: Notation) -> Any:
+    entries = numpy.empty(worked.example.shape, dtype=object)
+    for row, vector in enumerate(worked.example.vectors):
+        for column, decimal in enumerate(vector):
+            entries[row, column] = notation.decimal(decimal.text)
+    return entries

@@ -1,0 +1,145 @@
+"""A worked sentence as data that every format tells in its own way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from derive.attention import MECHANISMS
+from derive.examples import Example
+from derive.formula import Choice, Mechanism, Stage, a, s, x, z
+from derive.publish.lines import DIGITS, Line, Lines
+from derive.publish.notation import Latex, Notation, Text
+from derive.publish.writing import equation, names
+from derive.elements import Elements
+from derive.worked import Worked, work_out
+from derive.written_out import MOST_TOKENS
+
+ROLES = ("score", "normalise", "weighted-sum")
+"""The parts of a mechanism, as a command or a page names them."""
+
+
+@dataclass(frozen=True)
+class ToldStage:
+    """One equation: its general form and, unless the sentence is too long, the query's lines."""
+
+    stage: Stage
+    equation: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class ToldChoice:
+    """One part of the mechanism with its equations."""
+
+    choice: Choice
+    stages: tuple[ToldStage, ...]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A sentence, the query worked in detail (counted from 0), and the parts in order."""
+
+    worked: Worked
+    query: int
+    digits: int
+    choices: tuple[ToldChoice, ...]
+
+    @property
+    def example(self) -> Example:
+        return self.worked.example
+
+    @property
+    def written_out(self) -> bool:
+        """Whether the lines are written out; beyond ``MOST_TOKENS`` they would be unreadable."""
+        return is_written_out(self.example)
+
+
+def is_written_out(example: Example) -> bool:
+    """Tell whether the formulas of a sentence are written out term by term."""
+    return max(example.shape) <= MOST_TOKENS
+
+
+def tell(
+    example: Example,
+    mechanism: Mechanism,
+    *,
+    query: int | None = None,
+    roles: tuple[str, ...] = ROLES,
+    notation: Notation | None = None,
+    digits: int = DIGITS,
+    write_out: bool = True,
+) -> Telling:
+    """Work a sentence and write each part named in ``roles`` for one query.
+
+    ``notation`` is plain text unless given; numbers in LaTeX are set with a dot between factors.
+    """
+    notation = notation or Text()
+    query = example.query if query is None else query
+    worked = work_out(example, mechanism)
+    numbers = type(notation)(r"\cdot") if isinstance(notation, Latex) else notation
+    lines = Lines(worked, notation, numbers, digits)
+    detailed = write_out and is_written_out(example)
+    told = tuple(
+        ToldChoice(
+            choice,
+            tuple(
+                ToldStage(
+                    stage,
+                    equation(stage, notation),
+                    tuple(lines.row(stage, query)) if detailed else (),
+                )
+                for stage in choice.stages
+            ),
+        )
+        for choice in mechanism.choices
+        if choice.role.replace(" ", "-") in roles
+    )
+    return Telling(worked, query, digits, told)
+
+
+def substituted(example: Example, mechanism: Mechanism, query: int, notation: Notation) -> list[str]:
+    """Write each entry of the query's context vector in the inputs alone, no piece named."""
+    given = {x: names(x, example.shape, notation)}
+    context = Elements(notation, given).run(mechanism.stages)[z]
+    written = []
+    for column in range(context.shape[1]):
+        name = notation.entry(str(z), [str(query + 1), str(column + 1)])
+        written.append(f"{name} = {context[query, column]}")
+    return written
+
+
+def as_data(telling: Telling) -> dict[str, Any]:
+    """Return tokens, scores, weights and context at full precision, and the formulas as LaTeX.
+
+    Numbers are the float64 nearest to the exact values; positions count from 1.
+    """
+    worked, example = telling.worked, telling.example
+    formulas = {
+        str(told.stage.array): {
+            "general": told.equation,
+            "written_out": [
+                {"entry": line.name, "names": line.in_names, "numbers": line.in_numbers, "value": line.value}
+                for line in told.lines
+            ]
+            or None,
+        }
+        for choice in telling.choices
+        for told in choice.stages
+    }
+    return {
+        "name": example.name,
+        "title": example.title,
+        "mechanism": _key(worked.mechanism),
+        "tokens": list(example.tokens),
+        "vectors": worked.floats(x),
+        "query": {"token": example.tokens[telling.query], "position": telling.query + 1},
+        "scores": worked.floats(s),
+        "weights": worked.floats(a),
+        "context": worked.floats(z),
+        "formulas": formulas,
+    }
+
+
+def _key(mechanism: Mechanism) -> str:
+    return next(key for key, known in MECHANISMS.items() if known == mechanism)

@@ -1,0 +1,114 @@
+"""Write formulas: in general form, and with every term written out in names or in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy
+from sympy import Expr, Indexed, IndexedBase, MatMul, MatrixExpr, Symbol, Transpose
+
+from derive.elements import Elements
+from derive.formula import Largest, Stage, Sum, j
+from derive.publish.notation import Latex, Notation, Phrase
+from derive.rewriting import with_letters
+
+
+class GeneralForm(Elements[Phrase]):
+    """Read a formula with its indices left as letters: the interpreter's general form."""
+
+    def __init__(self, notation: Notation) -> None:
+        super().__init__(notation, {})
+        self.notation = notation
+
+    def write(self, expression: Expr, lead: Sequence[Symbol] = ()) -> str:
+        """Write an expression; ``lead`` are the target's indices, whose factors come first."""
+        self._lead = tuple(lead)
+        return self.value(with_letters(expression), {}).text
+
+    def leaf(self, expression: Indexed, where: Mapping[Symbol, int]) -> Phrase:
+        return self.notation.entry(str(expression.base), [str(t) for t in expression.indices])
+
+    def size(self, symbol: Symbol) -> Phrase:
+        return self.notation.name(str(symbol))
+
+    def terms(self, expression: Sum | Largest, where: Mapping[Symbol, int], combine: Any) -> Phrase:
+        index, _, high = expression.limits[0]
+        body = self.value(expression.function, where)
+        over = self.notation.largest_over if isinstance(expression, Largest) else self.notation.total
+        return over(str(index), str(high), body)
+
+
+class WrittenOut(Elements[Phrase]):
+    """Read a formula with every term written out; terms of a sum over keys are linked."""
+
+    def __init__(self, notation: Notation, given: Mapping[IndexedBase, Any]) -> None:
+        super().__init__(notation, given)
+        self.notation = notation
+
+    def write(self, stage: Stage, position: Sequence[int]) -> str:
+        """Write the right-hand side of one entry, at a position that counts from 1."""
+        self.lengths.learn((stage,))
+        return self.entry(stage, position).text
+
+    def terms(self, expression: Sum | Largest, where: Mapping[Symbol, int], combine: Any) -> Phrase:
+        index = expression.limits[0][0]
+        if index != j or isinstance(expression, Largest):
+            return super().terms(expression, where, combine)
+
+        def combine_linked(terms: Sequence[Phrase]) -> Phrase:
+            linked = [self.notation.linked(term, "j", p) for p, term in enumerate(terms, start=1)]
+            return self.notation.add(linked)
+
+        return super().terms(expression, where, combine_linked)
+
+
+def general(expression: Expr, notation: Notation | None = None, lead: Sequence[Symbol] = ()) -> str:
+    """Write an expression in general form, in LaTeX unless ``notation`` says otherwise."""
+    return GeneralForm(notation or Latex()).write(expression, lead)
+
+
+def equation(stage: Stage, notation: Notation | None = None) -> str:
+    """Write a stage in general form, its target first."""
+    form = GeneralForm(notation or Latex())
+    left = form.write(stage.target)
+    return f"{left} = {form.write(stage.value, stage.target.indices)}"
+
+
+def name_of(base: IndexedBase, position: Sequence[int], notation: Notation | None = None) -> str:
+    """Write the name of one entry, such as s_{17}; the position counts from 1."""
+    return (notation or Latex()).entry(str(base), [str(p) for p in position]).text
+
+
+def names(base: IndexedBase, shape: Sequence[int], notation: Notation) -> Any:
+    """Return the array of the names of an array's entries, as phrases."""
+    return _filled(shape, lambda place: notation.entry(str(base), [str(p + 1) for p in place]))
+
+
+def phrases(texts: Any, to_phrase: Callable[[Any], Phrase]) -> Any:
+    """Return an array of phrases, one for each entry of ``texts``."""
+    return _filled(texts.shape, lambda place: to_phrase(texts[place]))
+
+
+def matrix_equation(stage: Stage, product: MatrixExpr) -> str:
+    """Write S = X X^T in LaTeX, for a stage that is a matrix product."""
+    return f"{_matrix_name(str(stage.array))} = {_matrix(product)}"
+
+
+def _matrix(expression: MatrixExpr) -> str:
+    if isinstance(expression, MatMul):
+        return " ".join(_matrix(part) for part in expression.args)
+    if isinstance(expression, Transpose):
+        return rf"{_matrix(expression.arg)}^{{\top}}"
+    return _matrix_name(expression.name)
+
+
+def _matrix_name(letter: str) -> str:
+    return letter.upper()
+
+
+def _filled(shape: Sequence[int], make: Callable[[tuple[int, ...]], Phrase]) -> Any:
+    entries = numpy.empty(tuple(shape), dtype=object)
+    for place in numpy.ndindex(*shape):
+        entries[place] = make(place)
+    return entries

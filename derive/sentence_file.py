@@ -1,0 +1,239 @@
+"""Read a sentence from YAML: every scalar stays the text that was written, nothing is evaluated.
+
+    title: My sentence            # optional
+    tokens: [the, cat, sat]
+    vectors:                      # one row for each token, or a mapping from token to row
+      - [0.1, 0.20, -3]
+      - [1e-1, 0, 2.5]
+      - [0.3, 0.4, 0.5]
+    query: cat                    # optional: a token, or a position from 1
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Hashable
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from derive.errors import InputError
+
+MOST_BYTES = 1_000_000
+LARGEST_EXPONENT = 150
+"""Decimals beyond 1e150 or below 1e-150 (other than zero) are refused: float64 cannot hold their products."""
+
+
+class _TextLoader(yaml.SafeLoader):
+    """YAML whose scalars stay text: ``0.10`` keeps its zero, and ``no`` is a word."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(
+                None, None, "an alias (*name) is not allowed; write the value out", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen if isinstance(key, yaml.ScalarNode) else False:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_TextLoader.yaml_implicit_resolvers = {}
+
+
+class SentenceFile(BaseModel):
+    """What a sentence file may hold. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: list[str]
+    vectors: list[list[str]] | dict[str, list[str]]
+    title: str | None = None
+    query: str | None = None
+    sentence: str | None = None
+    source: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, *, where: str) -> SentenceFile:
+        """Parse YAML text; ``where`` names its origin in error messages."""
+        return cls.from_data(load_yaml(text, where=where), where=where)
+
+    @classmethod
+    def from_data(cls, data: Any, *, where: str) -> SentenceFile:
+        """Check data whose scalars are text."""
+        if not isinstance(data, dict):
+            raise InputError(where, "", "this is not a sentence file", "write tokens: and vectors:")
+        try:
+            content = cls.model_validate(data)
+        except ValidationError as error:
+            raise _in_one_line(error, where) from None
+        content.check(where)
+        return content
+
+    def check(self, where: str) -> None:
+        """Refuse what the types alone allow."""
+        if not self.tokens:
+            raise InputError(where, "tokens", "there are no tokens", "write at least one")
+        for place, token in enumerate(self.tokens, start=1):
+            check_text(token, where, f"tokens[{place}]")
+            if not token.strip():
+                raise InputError(where, f"tokens[{place}]", "the token is empty", "write a word")
+        for key in ("title", "sentence", "source"):
+            check_text(getattr(self, key) or "", where, key)
+        self.rows(where)
+
+    def rows(self, where: str) -> list[list[tuple[Fraction, str]]]:
+        """Return one row of (value, text) for each token, all of one length."""
+        named = self._named_rows(where)
+        rows = [
+            [(read_decimal(text, where, f"{key}[{p}]"), text) for p, text in enumerate(row, start=1)]
+            for key, row in named
+        ]
+        first = len(rows[0])
+        for (key, _), row, token in zip(named, rows, self.tokens, strict=True):
+            if not row:
+                raise InputError(where, key, f"the vector of {token!r} is empty", "write its numbers")
+            if len(row) != first:
+                raise InputError(
+                    where,
+                    key,
+                    f"the vector of {token!r} has {len(row)} numbers, "
+                    f"that of {self.tokens[0]!r} has {first}",
+                    "give every token the same number of dimensions",
+                )
+        return rows
+
+    def _named_rows(self, where: str) -> list[tuple[str, list[str]]]:
+        if isinstance(self.vectors, dict):
+            for token in self.vectors:
+                if token not in self.tokens:
+                    raise InputError(
+                        where, f"vectors.{token}", "this is not one of the tokens", "remove it"
+                    )
+            for place, token in enumerate(self.tokens, start=1):
+                if token not in self.vectors:
+                    raise InputError(
+                        where,
+                        f"tokens[{place}]",
+                        f"{token!r} has no vector",
+                        f"add it under vectors, or take it out of tokens",
+                    )
+            return [(f"vectors.{token}", self.vectors[token]) for token in self.tokens]
+        if len(self.vectors) < len(self.tokens):
+            lacking = self.tokens[len(self.vectors)]
+            raise InputError(
+                where,
+                f"tokens[{len(self.vectors) + 1}]",
+                f"{lacking!r} has no vector",
+                f"write {len(self.tokens)} rows under vectors, one for each token",
+            )
+        if len(self.vectors) > len(self.tokens):
+            raise InputError(
+                where,
+                f"vectors[{len(self.tokens) + 1}]",
+                f"{len(self.vectors)} vectors for {len(self.tokens)} tokens",
+                "write one row for each token",
+            )
+        return [(f"vectors[{place}]", row) for place, row in enumerate(self.vectors, start=1)]
+
+
+def read_decimal(text: str, where: str, key: str) -> Fraction:
+    """Return the exact value of a decimal as written, such as ``-0.10`` or ``2.5e-3``."""
+    remedy = "write a decimal such as 0.25, -3 or 1e-2"
+    try:
+        if not text.isascii() or len(text) > 60 or "_" in text:
+            raise InvalidOperation
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        shown = text if len(text) <= 40 else text[:40] + "..."
+        raise InputError(where, key, f"{shown!r} is not a number", remedy) from None
+    if not number.is_finite():
+        raise InputError(where, key, f"{text} is not a finite number", remedy)
+    if number and abs(number.adjusted()) > LARGEST_EXPONENT:
+        raise InputError(
+            where, key, f"{text} is too large or too small", "stay between 1e-150 and 1e150"
+        )
+    return Fraction(number)
+
+
+def check_text(text: str, where: str, key: str) -> None:
+    """Refuse control characters: they would break a terminal's lines and a page's text."""
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise InputError(
+                where, key, f"it holds the control character U+{ord(character):04X}", "remove it"
+            )
+
+
+def load_yaml(text: str, *, where: str) -> Any:
+    """Load YAML with every scalar as text; a syntax error becomes an ``InputError``."""
+    try:
+        return yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a SafeLoader that builds only text
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f"line {mark.line + 1}" if mark else ""
+        problem = error.problem or error.context or "it cannot be read"
+        raise InputError(where, line, f"not YAML: {problem}", "correct that line") from None
+    except yaml.YAMLError as error:
+        problem = str(error).splitlines()[0]
+        raise InputError(where, "", f"not YAML: {problem}", "write it as plain text") from None
+    except RecursionError:
+        raise InputError(where, "", "it is nested too deeply", "write tokens: and vectors:") from None
+
+
+def read_sentence(name: str) -> tuple[SentenceFile, str, str]:
+    """Read a sentence file; return its content, a short name and the path as given."""
+    path = Path(name)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            name,
+            "",
+            "there is no built-in sentence and no file of that name",
+            "run 'derive list' for the built-in ones, or give the path of a YAML file",
+        ) from None
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise InputError(name, "", reason, "give the path of a YAML file") from None
+    if len(raw) > MOST_BYTES:
+        raise InputError(name, "", f"{len(raw)} bytes are too many", f"stay below {MOST_BYTES}")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(name, "", "it is not UTF-8 text", "save it as UTF-8") from None
+    return SentenceFile.parse(text, where=name), path.stem, name
+
+
+def _in_one_line(error: ValidationError, where: str) -> InputError:
+    """Turn pydantic's report into one line about its first complaint."""
+    found = error.errors()[0]
+    steps = [step for step in found["loc"] if step not in ("list[list[str]]", "dict[str,list[str]]")]
+    key = ""
+    for step in steps:
+        key += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if key else str(step)
+    if found["type"] == "extra_forbidden":
+        known = ", ".join(SentenceFile.model_fields)
+        return InputError(where, key, "this key is unknown", f"the keys are {known}")
+    if found["type"] == "missing":
+        return InputError(where, key, "it is missing", f"add '{key}:'")
+    if steps[0] == "vectors":
+        return InputError(
+            where, key, "this is not a row of numbers", "write rows such as [0.1, 0.2, 0.3]"
+        )
+    if steps[0] == "tokens":
+        return InputError(where, key, "this is not a word", "write tokens as [first, second, third]")
+    return InputError(where, key, "this is not text", "write a single line of text")

@@ -1,0 +1,222 @@
+"""Scalars are (exact value, bound on the error): reading a formula over them bounds its rounding.
+
+The bound holds for every program that evaluates the formula's own sums, products, quotients,
+exponentials, square roots and maxima in the stated precision, in any order of each sum and product.
+It is computed from the operations and the precision alone, never from a run.
+
+Model (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., sections 2.2 and 3.1; with
+underflow as in its section 2.2, problem 2.19). Rounding to nearest, unit roundoff u, smallest
+subnormal h:
+
+    fl(x op y) = (x op y)(1 + t) + w,   |t| <= u,  |w| <= h / 2,  t w = 0;  w = 0 for a sum
+
+    g(m) = m u / (1 - m u),  and a product of m factors (1 + t) differs from 1 by at most g(m)
+
+Throughout, x is the exact value, y what the program has, and e >= |y - x| the bound carried with
+it, so |y| <= |x| + e. Each rule below proves the bound of its result from those of its operands,
+for all y that they allow. A result that could overflow, divide by zero or take a root of a negative
+number has the bound infinity, which no error is shown to meet.
+
+Not covered: algebra that changes the formula, such as taking a common factor out of a sum, and
+arithmetic that flushes subnormal results to zero, except inside exp.
+
+Enclosures are Arb balls, so the bound itself is free of rounding doubts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy
+from flint import arb
+from sympy import IndexedBase, Rational
+
+from derive.elements import Elements
+from derive.formula import Mechanism
+from numeric.balls import Ball, Balls, ball, working_bits
+from numeric.precision import Precision
+
+_BALLS = Balls()
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """An exact value, enclosed, and a bound on the error of any evaluation of it."""
+
+    exact: Ball
+    error: Ball
+
+    @property
+    def magnitude(self) -> Ball:
+        """An upper bound of |y|: the exact value's magnitude and the error."""
+        return abs(self.exact) + self.error
+
+
+class Rounding:
+    """The rules, for one precision; ``exp_ulp`` bounds the error of the program's exp.
+
+    ``exp_ulp`` is taken on trust, in units in the last place of exp(y); a test measures it.
+    """
+
+    def __init__(self, precision: Precision, exp_ulp: Fraction | int) -> None:
+        self.precision = precision
+        self.u = ball(precision.unit_roundoff)
+        self.underflow = ball(precision.smallest_subnormal / 2)
+        self.exp_relative = ball(2 * precision.unit_roundoff * exp_ulp)
+        self.exp_underflow = ball(
+            precision.smallest_subnormal * exp_ulp + precision.smallest_normal
+        )
+        self.limit = None if precision.largest is None else ball(precision.largest)
+
+    def accumulated(self, roundings: int) -> Ball:
+        """g(m) = m u / (1 - m u): how far m relative roundings can move a result."""
+        total = roundings * self.u
+        return total / (1 - total)
+
+    def number(self, value: Rational | Fraction) -> Rounded:
+        """A given number: exact if the format holds it, else rounded once, u |x| + h/2."""
+        exact, value = ball(value), _fraction(value)
+        try:
+            representable = self.precision.round(value) == value
+        except OverflowError:
+            return Rounded(exact, _INFINITY)
+        error = arb(0) if representable else self.u * abs(exact) + self.underflow
+        return Rounded(exact, error)
+
+    def add(self, terms: Sequence[Rounded]) -> Rounded:
+        """A sum of m terms: sum e_i + g(m-1) sum |y_i|, in any order.
+
+        Whatever the order, a term passes through at most m - 1 additions, each a factor (1 + t),
+        and additions do not underflow (Higham, section 4.2). The y_i may be any numbers that their
+        bounds allow, an unrounded product included: so a fused multiply-add, which skips a
+        product's rounding, is covered, its own underflow being the one that the product did not
+        use. An accumulator that starts at zero, and lanes filled up with zeros, add exactly.
+
+        A single addition is rounded once, in proportion to its result: u |y_1 + y_2|.
+        """
+        exact = _BALLS.add([term.exact for term in terms])
+        carried = _BALLS.add([term.error for term in terms])
+        magnitudes = _BALLS.add([term.magnitude for term in terms])
+        if len(terms) == 2:
+            own = self.u * (abs(exact) + carried)
+        else:
+            own = self.accumulated(len(terms) - 1) * magnitudes
+        reached = magnitudes * (1 + self.accumulated(len(terms)))
+        return self.finite(exact, carried + own, reached)
+
+    def multiply(self, factors: Sequence[Rounded]) -> Rounded:
+        """A product of m factors: prod (|x_i| + e_i) - prod |x_i| + g(m-1) prod |y_i| + underflow.
+
+        Of m factors, m - 1 products are rounded, in any order. One that underflows is off by h/2 and
+        then multiplied by factors that are left: at most (m-1) h/2 (1 + g(m-1)) prod max(1, |y_i|)
+        in all. The same product bounds every intermediate result, so it also decides overflow.
+        A factor that is exactly 1 or -1 rounds nothing.
+        """
+        if all(f.error == 0 and abs(f.exact) == 1 for f in factors[1:]):
+            return Rounded(_BALLS.multiply([f.exact for f in factors]), factors[0].error)
+        rounding = [f for f in factors if not (f.error == 0 and abs(f.exact) == 1)]
+        roundings = max(len(rounding) - 1, 0)
+        exact = _BALLS.multiply([f.exact for f in factors])
+        magnitude = _BALLS.multiply([f.magnitude for f in factors])
+        reached = _BALLS.multiply([f.magnitude.max(arb(1)) for f in factors])
+        grown = 1 + self.accumulated(roundings)
+        error = (
+            (magnitude - abs(exact))
+            + self.accumulated(roundings) * magnitude
+            + roundings * self.underflow * grown * reached
+        )
+        return self.finite(exact, error, reached * grown)
+
+    def divide(self, numerator: Rounded, denominator: Rounded) -> Rounded:
+        """A quotient, or the numerator times a rounded reciprocal: two roundings at most.
+
+        With x = N/D and e_D < |D|: |N^/D^ - N/D| = |e_N - x e_D| / |D^|, at most
+        (e_N + |x| e_D) / (|D| - e_D); each of two roundings adds u of the result, and an underflow
+        h/2, the reciprocal's multiplied by the numerator.
+        """
+        if denominator.exact == 0 and denominator.error == 0:
+            raise ZeroDivisionError("a denominator is exactly zero")
+        distance = abs(denominator.exact) - denominator.error
+        if not distance > 0:
+            return Rounded(numerator.exact / denominator.exact, _INFINITY)
+        exact = numerator.exact / denominator.exact
+        carried = (numerator.error + abs(exact) * denominator.error) / distance
+        grown = 1 + self.accumulated(2)
+        largest = abs(exact) + carried
+        lost = self.underflow * (1 + numerator.magnitude) * grown
+        reached = (largest + lost).max(1 / distance) * grown
+        return self.finite(exact, carried + self.accumulated(2) * largest + lost, reached)
+
+    def exp(self, exponent: Rounded) -> Rounded:
+        """exp(x): exp(x) (exp(e) - 1) from the exponent, and the program's own error.
+
+        exp(y) <= exp(x) exp(e). One unit in the last place of exp(y) is at most 2 u exp(y) + h, and
+        a result below the normal range may be flushed to zero, off by the smallest normal number.
+        """
+        exact = exponent.exact.exp()
+        largest = exact * exponent.error.exp()
+        error = (
+            exact * exponent.error.expm1() + self.exp_relative * largest + self.exp_underflow
+        )
+        return self.finite(exact, error, abs(exact) + error)
+
+    def sqrt(self, radicand: Rounded) -> Rounded:
+        """sqrt(x): |sqrt(y) - sqrt(x)| = |y - x| / (sqrt(y) + sqrt(x)), and one rounding.
+
+        Correctly rounded by IEEE 754; a root cannot underflow.
+        """
+        least = radicand.exact - radicand.error
+        if radicand.exact == 0 and radicand.error == 0:
+            return radicand
+        if not least > 0:
+            return Rounded(radicand.exact.sqrt(), _INFINITY)
+        exact = radicand.exact.sqrt()
+        carried = radicand.error / (exact + least.sqrt())
+        return self.finite(exact, carried + self.u * (exact + carried), radicand.magnitude)
+
+    def largest(self, values: Sequence[Rounded]) -> Rounded:
+        """The largest value: nothing is rounded, |max y_i - max x_i| <= max e_i."""
+        exact = _BALLS.largest([value.exact for value in values])
+        return Rounded(exact, _BALLS.largest([value.error for value in values]))
+
+    def finite(self, exact: Ball, error: Ball, reached: Ball) -> Rounded:
+        """Return the pair, with an infinite bound unless ``reached`` is surely within range."""
+        within = exact.is_finite() and error.is_finite()
+        if within and self.limit is not None:
+            within = bool(reached <= self.limit)
+        return Rounded(exact, error if within else _INFINITY)
+
+
+_INFINITY = arb.pos_inf()
+
+
+def bounds(
+    mechanism: Mechanism,
+    given: Mapping[IndexedBase, Any],
+    precision: Precision,
+    exp_ulp: Fraction | int,
+) -> dict[IndexedBase, Any]:
+    """Return exact values and bounds of every stage: arrays of ``Rounded``.
+
+    ``given`` holds the exact inputs as object arrays of ``Fraction``. Raises ``ZeroDivisionError``
+    where a denominator is exactly zero.
+    """
+    with working_bits(precision):
+        algebra = Rounding(precision, exp_ulp)
+        rounded = {base: _each(algebra.number, entries) for base, entries in given.items()}
+        arrays = Elements(algebra, rounded).run(mechanism.stages)
+    return {stage.array: arrays[stage.array] for stage in mechanism.stages}
+
+
+def _each(function: Any, entries: Any) -> Any:
+    result = numpy.empty(entries.shape, dtype=object)
+    for place in numpy.ndindex(*entries.shape):
+        result[place] = function(entries[place])
+    return result
+
+
+def _fraction(value: Rational | Fraction) -> Fraction:
+    return Fraction(int(value.p), int(value.q)) if isinstance(value, Rational) else value

@@ -1,0 +1,233 @@
+"""Every result that the notes print, made again from the same input in two ways.
+
+The note's own steps run in torch's float32 and must print the same characters, and the derived
+value, worked out to 50 digits, must round to the same digits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from derive.attention import SOFTMAX, SUM_NORMALISED
+from derive.evidence import REFUTED, REPRODUCED, Reproduction
+from derive.examples import BUILT_IN, Example, load
+from derive.formula import a, s, z
+from derive.worked import Worked, work_out
+from numeric import reference
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A result as a note prints it, word for word in ``text``.
+
+    ``run`` takes the inputs through the note's steps and returns what it prints; ``derived`` picks
+    the same numbers from the worked formula.
+    """
+
+    example: str
+    title: str
+    text: str
+    run: Callable[[Tensor], str]
+    derived: Callable[[Example], Any]
+
+
+def reproduce(example: Example) -> tuple[Reproduction, ...]:
+    """Make every printed result of a built-in sentence again; other sentences have none."""
+    if example.name not in BUILT_IN or example != load(example.name):
+        return ()
+    wanted = [printed for printed in PRINTED if printed.example == example.name]
+    return tuple(row for printed in wanted for row in reproductions(printed, example))
+
+
+def reproductions(printed: Printed, example: Example) -> tuple[Reproduction, Reproduction]:
+    """Make one printed result again, by the note's steps and by the derived formula."""
+    inputs = torch.tensor(example.array(float).tolist())
+    by_torch = printed.run(inputs)
+    by_formula = put_numbers(printed.text, printed.derived(example))
+    return (
+        _judged(printed, by_torch, "the note's steps, torch float32"),
+        _judged(printed, by_formula, "derived, 50 digits, rounded"),
+    )
+
+
+def put_numbers(text: str, values: Sequence[Any]) -> str:
+    """Replace the numbers in ``text`` by ``values``, rounded to the decimals that stand there."""
+    exact = [_fraction(value) for value in values]
+    found = _NUMBER.findall(text)
+    if len(found) != len(exact):
+        return f"{len(exact)} numbers instead of {len(found)}"
+    following = iter(exact)
+    return _NUMBER.sub(lambda match: _rounded(next(following), match.group()), text)
+
+
+def _judged(printed: Printed, computed: str, implementation: str) -> Reproduction:
+    same = computed.split() == printed.text.split()
+    verdict = REPRODUCED if same else REFUTED
+    return Reproduction(
+        printed.example, printed.title, printed.text, computed, implementation, verdict
+    )
+
+
+_NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def _rounded(value: Fraction, like: str) -> str:
+    decimals = len(like.partition(".")[2])
+    digits = round(value * 10**decimals)
+    whole, part = divmod(abs(digits), 10**decimals)
+    return f"{'-' if digits < 0 else ''}{whole}.{part:0{decimals}}"
+
+
+def _fraction(value: Any) -> Fraction:
+    mantissa, exponent = value.man_exp
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def _softmax(example: Example) -> Worked:
+    return work_out(example, SOFTMAX)
+
+
+def _scores_of_query(inputs: Tensor, query: int) -> Tensor:
+    return reference.scores_of_one_query(inputs[query], inputs)
+
+
+def _jim_scores(inputs: Tensor) -> Tensor:
+    return _scores_of_query(inputs, 0)
+
+
+def _jim_weights(inputs: Tensor) -> Tensor:
+    return reference.softmax_by_torch(_jim_scores(inputs))
+
+
+def _all_weights(inputs: Tensor) -> Tensor:
+    return reference.weights_by_matrix(reference.scores_of_all_pairs(inputs))
+
+
+def _journey_weights(inputs: Tensor) -> Tensor:
+    return reference.softmax_by_hand(_scores_of_query(inputs, 1))
+
+
+def _numbers(values: Tensor) -> str:
+    return " ".join(_NUMBER.findall(str(values)))
+
+
+PRINTED = (
+    Printed(
+        "jim-john",
+        "scores of jim",
+        "tensor([0.1400, 0.2000, 0.2600, 0.3200, 0.3800, 0.4400, 0.5000, 0.5600])",
+        lambda inputs: str(_jim_scores(inputs)),
+        lambda example: _softmax(example)[s][0],
+    ),
+    Printed(
+        "jim-john",
+        "weights of jim, normalised by the sum",
+        "tensor([0.0500, 0.0714, 0.0929, 0.1143, 0.1357, 0.1571, 0.1786, 0.2000])",
+        lambda inputs: str(reference.normalised_by_sum(_jim_scores(inputs))),
+        lambda example: work_out(example, SUM_NORMALISED)[a][0],
+    ),
+    Printed(
+        "jim-john",
+        "weights of jim, softmax by hand",
+        "[0.10037188 0.10657853 0.11316898 0.12016696 0.12759766 0.13548787\n"
+        " 0.14386596 0.15276214]",
+        lambda inputs: str(reference.softmax_by_hand(_jim_scores(inputs)).numpy()),
+        lambda example: _softmax(example)[a][0],
+    ),
+    Printed(
+        "jim-john",
+        "weights of jim, torch.softmax",
+        "tensor([0.1004, 0.1066, 0.1132, 0.1202, 0.1276, 0.1355, 0.1439, 0.1528])",
+        lambda inputs: str(_jim_weights(inputs)),
+        lambda example: _softmax(example)[a][0],
+    ),
+    Printed(
+        "jim-john",
+        "sum of the weights of jim",
+        "sum is :1.0",
+        lambda inputs: f"sum is :{_jim_weights(inputs).sum()}",
+        lambda example: [sum(_softmax(example)[a][0])],
+    ),
+    Printed(
+        "jim-john",
+        "context vector of jim",
+        "tensor([0.4814, 0.5814, 0.6814])",
+        lambda inputs: str(reference.context_of_one_query(_jim_weights(inputs), inputs)),
+        lambda example: _softmax(example)[z][0],
+    ),
+    Printed(
+        "jim-john",
+        "scores of all pairs",
+        """\
+tensor([[0.1400, 0.2000, 0.2600, 0.3200, 0.3800, 0.4400, 0.5000, 0.5600],
+        [0.2000, 0.2900, 0.3800, 0.4700, 0.5600, 0.6500, 0.7400, 0.8300],
+        [0.2600, 0.3800, 0.5000, 0.6200, 0.7400, 0.8600, 0.9800, 1.1000],
+        [0.3200, 0.4700, 0.6200, 0.7700, 0.9200, 1.0700, 1.2200, 1.3700],
+        [0.3800, 0.5600, 0.7400, 0.9200, 1.1000, 1.2800, 1.4600, 1.6400],
+        [0.4400, 0.6500, 0.8600, 1.0700, 1.2800, 1.4900, 1.7000, 1.9100],
+        [0.5000, 0.7400, 0.9800, 1.2200, 1.4600, 1.7000, 1.9400, 2.1800],
+        [0.5600, 0.8300, 1.1000, 1.3700, 1.6400, 1.9100, 2.1800, 2.4500]])""",
+        lambda inputs: str(reference.scores_of_all_pairs(inputs)),
+        lambda example: _softmax(example)[s].ravel(),
+    ),
+    Printed(
+        "jim-john",
+        "weights of all pairs",
+        """\
+tensor([[0.1004, 0.1066, 0.1132, 0.1202, 0.1276, 0.1355, 0.1439, 0.1528],
+        [0.0893, 0.0977, 0.1069, 0.1170, 0.1280, 0.1401, 0.1533, 0.1677],
+        [0.0791, 0.0892, 0.1006, 0.1134, 0.1278, 0.1441, 0.1625, 0.1832],
+        [0.0698, 0.0810, 0.0942, 0.1094, 0.1271, 0.1477, 0.1716, 0.1993],
+        [0.0612, 0.0733, 0.0878, 0.1051, 0.1258, 0.1506, 0.1803, 0.2159],
+        [0.0535, 0.0660, 0.0815, 0.1005, 0.1240, 0.1530, 0.1887, 0.2328],
+        [0.0466, 0.0592, 0.0753, 0.0957, 0.1217, 0.1547, 0.1967, 0.2500],
+        [0.0404, 0.0529, 0.0693, 0.0908, 0.1190, 0.1559, 0.2042, 0.2675]])""",
+        lambda inputs: str(_all_weights(inputs)),
+        lambda example: _softmax(example)[a].ravel(),
+    ),
+    Printed(
+        "jim-john",
+        "context vectors of all words",
+        """\
+tensor([[0.4814, 0.5814, 0.6814],
+        [0.4968, 0.5968, 0.6968],
+        [0.5120, 0.6120, 0.7120],
+        [0.5269, 0.6269, 0.7269],
+        [0.5413, 0.6413, 0.7413],
+        [0.5553, 0.6553, 0.7553],
+        [0.5688, 0.6688, 0.7688],
+        [0.5817, 0.6817, 0.7817]])""",
+        lambda inputs: str(reference.contexts_by_matrix(_all_weights(inputs), inputs)),
+        lambda example: _softmax(example)[z].ravel(),
+    ),
+    Printed(
+        "journey",
+        "scores of journey",
+        "0.9544 1.4950 1.4754 0.8434 0.7070 1.0865",
+        lambda inputs: _numbers(_scores_of_query(inputs, 1)),
+        lambda example: _softmax(example)[s][1],
+    ),
+    Printed(
+        "journey",
+        "weights of journey",
+        "0.1385 0.2379 0.2333 0.1240 0.1082 0.1581",
+        lambda inputs: _numbers(_journey_weights(inputs)),
+        lambda example: _softmax(example)[a][1],
+    ),
+    Printed(
+        "journey",
+        "context vector of journey",
+        "0.4419 0.6515 0.5683",
+        lambda inputs: _numbers(reference.context_of_one_query(_journey_weights(inputs), inputs)),
+        lambda example: _softmax(example)[z][1],
+    ),
+)
+"""The results as they stand in the notes; the second note prints none, so those published of the
+same sentence stand here."""

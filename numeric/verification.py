@@ -1,0 +1,193 @@
+"""Check every stage of every implementation against certified values and bounds."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
+from typing import Any
+
+import mpmath
+import numpy
+from sympy import Indexed, IndexedBase, Pow, exp
+
+from derive.algebras.rational import Fractions
+from derive.elements import Elements
+from derive.evidence import SKIPPED, Comparison, Evidence, fingerprint
+from derive.examples import BUILT_IN, Example, load
+from derive.formula import Mechanism, Stage
+from derive.properties import check_properties
+from numeric.bounds import bounds
+from numeric.comparison import compare
+from numeric.computations import DIGITS, Computation, computations
+from numeric.inputs import exact_inputs, rounded_inputs
+from numeric.precision import Precision
+from numeric.printed import reproduce
+
+Progress = Callable[[str], None]
+
+STAGE_TITLES = {
+    "s": "scores",
+    "m": "largest score",
+    "D": "denominator",
+    "a": "attention weights",
+    "z": "context vectors",
+}
+PACKAGES = ("attention-derived", "sympy", "numpy", "torch", "mpmath", "python-flint")
+
+
+def check(
+    example: Example,
+    ways: Iterable[Computation] | None = None,
+    progress: Progress = lambda step: None,
+) -> tuple[Comparison, ...]:
+    """Compare each stage of each computation with its certified value and bound.
+
+    ``ways`` is all of ``computations()`` unless given.
+    """
+    found: list[Comparison] = []
+    for way in computations() if ways is None else ways:
+        progress(f"{example.name}: {way.mechanism.title}, {way.implementation}, {way.precision.name}")
+        found += _compare_stages(example, way)
+    return tuple(found)
+
+
+def check_all(
+    examples: Sequence[Example] | None = None,
+    progress: Progress = lambda step: None,
+    command: str = "derive check --all",
+) -> Evidence:
+    """Run every check for ``examples``, the built-in ones unless given.
+
+    ``progress`` is told each step before it starts.
+    """
+    start = time.perf_counter()
+    chosen = [load(name) for name in BUILT_IN] if examples is None else examples
+    comparisons = [row for example in chosen for row in check(example, progress=progress)]
+    progress("results printed in the notes")
+    reproductions = [row for example in chosen for row in reproduce(example)]
+    progress("properties of the formulas")
+    properties = check_properties()
+    return Evidence(
+        comparisons=tuple(comparisons),
+        reproductions=tuple(reproductions),
+        properties=tuple(properties),
+        fingerprint=fingerprint(),
+        versions=versions(),
+        command=command,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - start, 3),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that the figures depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _compare_stages(example: Example, way: Computation) -> list[Comparison]:
+    exact = exact_inputs(way.mechanism, example)
+    reason = _reason_to_skip(example, way)
+    if reason:
+        return [_skipped(example, way, reason)]
+    expected = _certified(example, way.mechanism, way.precision, way.exp_ulp)
+    with mpmath.workdps(DIGITS), numpy.errstate(all="ignore"):
+        try:
+            given = rounded_inputs(exact, way.precision, way.backend)
+        except OverflowError as error:
+            return [_skipped(example, way, str(error))]
+        arrays = way.stages(given)
+    return [
+        compare(_labels(example, way, base), entries, expected[base], way.precision)
+        for base, entries in arrays.items()
+    ]
+
+
+def _reason_to_skip(example: Example, way: Computation) -> str:
+    tokens = len(example.tokens)
+    if way.most_tokens is not None and tokens > way.most_tokens:
+        return f"{tokens} tokens; this form is written out for at most {way.most_tokens}"
+    row = _zero_denominator(example, way.mechanism)
+    if row is not None:
+        return f"not defined here: the denominator of row {row} is zero"
+    return ""
+
+
+@cache
+def _zero_denominator(example: Example, mechanism: Mechanism) -> int | None:
+    """Find the first row, from 1, that is divided by exactly zero.
+
+    Decided in fractions, as far as the formula is rational; an exponential is never zero.
+    """
+    elements = Elements(Fractions(), exact_inputs(mechanism, example))
+    for stage in _rational_stages_up_to_division(mechanism):
+        elements.lengths.learn((stage,))
+        entries = numpy.empty(elements.lengths.shapes[stage.array], dtype=object)
+        for place in numpy.ndindex(*entries.shape):
+            try:
+                entries[place] = elements.entry(stage, [p + 1 for p in place])
+            except ZeroDivisionError:
+                return place[0] + 1
+        elements.arrays[stage.array] = entries
+    return None
+
+
+def _rational_stages_up_to_division(mechanism: Mechanism) -> Sequence[Stage]:
+    """Return the stages before the first exp or root, up to the last that divides by an entry."""
+    rational = list(takewhile(_is_rational, mechanism.stages))
+    while rational and not any(
+        power.exp.is_negative and power.base.has(Indexed) for power in rational[-1].value.atoms(Pow)
+    ):
+        rational.pop()
+    return rational
+
+
+def _is_rational(stage: Stage) -> bool:
+    roots = (not power.exp.is_Integer for power in stage.value.atoms(Pow))
+    return not stage.value.has(exp) and not any(roots)
+
+
+@lru_cache(maxsize=2)
+def _certified(
+    example: Example, mechanism: Mechanism, precision: Precision, exp_ulp: Fraction | int
+) -> Mapping[IndexedBase, Any]:
+    return bounds(mechanism, exact_inputs(mechanism, example), precision, exp_ulp)
+
+
+def _labels(example: Example, way: Computation, base: IndexedBase) -> dict[str, str]:
+    return {
+        "example": example.name,
+        "mechanism": way.name,
+        "stage": str(base),
+        "title": STAGE_TITLES.get(str(base), str(base)),
+        "implementation": way.implementation,
+    }
+
+
+def _skipped(example: Example, way: Computation, reason: str) -> Comparison:
+    return Comparison(
+        example=example.name,
+        mechanism=way.name,
+        stage="",
+        title=way.mechanism.title,
+        implementation=way.implementation,
+        precision=way.precision.name,
+        elements=0,
+        error_ulp=None,
+        bound_ulp=None,
+        ratio=None,
+        worst=(),
+        verdict=SKIPPED,
+        reason=reason,
+    )
