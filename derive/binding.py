@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sympy import Dummy, Expr, Indexed, IndexedBase, Symbol
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from derive.formula import FormulaError, Stage
+from derive.formula import UPPER_LIMIT, FormulaError, Stage, opened
 
 
 class ShapeError(FormulaError):
@@ -23,10 +23,9 @@ def freshen(expression: Expr) -> Expr:
     if not expression.args:
         return expression
     if isinstance(expression, ExprWithLimits):
-        (index, low, high) = expression.limits[0]
+        body, index, low, high = opened(expression)
         fresh = Dummy(index.name, **index.assumptions0)
-        body = freshen(expression.function).xreplace({index: fresh})
-        return expression.func(body, (fresh, low, high))
+        return expression.func(freshen(body).xreplace({index: fresh}), (fresh, low, high))
     return expression.func(*(freshen(part) for part in expression.args))
 
 
@@ -87,13 +86,7 @@ class Lengths:
     def visit(self, expression: Expr, context: str) -> None:
         """Record what the entries inside ``expression`` say about its indices."""
         if isinstance(expression, ExprWithLimits):
-            index, _, high = expression.limits[0]
-            self._lengths.pop(index, None)
-            self.visit(expression.function, context)
-            if index in self and high.is_Symbol:
-                self._unify(high, self[index], context)
-            elif high in self:
-                self._lengths[index] = self[high]
+            self._visit_bounded(expression, context)
         elif isinstance(expression, Indexed):
             shape = self.shapes.get(expression.base)
             if shape is None:
@@ -110,7 +103,20 @@ class Lengths:
             for part in expression.args:
                 self.visit(part, context)
 
+    def _visit_bounded(self, expression: ExprWithLimits, context: str) -> None:
+        body, index, _, high = opened(expression)
+        # A free index of the same letter outside of the sum is another one.
+        outside = self._lengths.pop(index, None)
+        self.visit(body, context)
+        length = self._lengths.pop(index, None)
+        if length is not None and high.is_Symbol and high not in UPPER_LIMIT:
+            self._unify(high, length, context)
+        if outside is not None:
+            self._lengths[index] = outside
+
     def _unify(self, symbol: Symbol, length: int | Symbol, context: str) -> None:
         known = self._lengths.setdefault(symbol, length)
         if known != length:
-            raise ShapeError(f"{context}: {symbol} counts to {known} in one place, {length} in another")
+            raise ShapeError(
+                f"{context}: {symbol} counts to {known} in one place, {length} in another"
+            )

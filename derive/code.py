@@ -30,7 +30,15 @@ from sympy import (
 )
 
 from derive.elements import UnknownNode, ordered_factors, ordered_terms, split_quotient
-from derive.formula import INPUT_SHAPES, UPPER_LIMIT, Largest, Mechanism, Stage
+from derive.formula import (
+    INPUT_SHAPES,
+    UPPER_LIMIT,
+    FormulaError,
+    Largest,
+    Mechanism,
+    Stage,
+    opened,
+)
 from derive.matrix_form import matrix_product
 
 Indices = tuple[Symbol, ...]
@@ -55,9 +63,13 @@ class Dialect:
     library: str
     axis: str
     largest: str
+    reorder: str
 
 
-DIALECTS = {"numpy": Dialect("numpy", "axis", "max"), "torch": Dialect("torch", "dim", "amax")}
+DIALECTS = {
+    "numpy": Dialect("numpy", "axis", "max", "transpose"),
+    "torch": Dialect("torch", "dim", "amax", "permute"),
+}
 
 
 def source(mechanism: Mechanism, library: str, name: str = "attention") -> str:
@@ -100,12 +112,15 @@ def _sizes(mechanism: Mechanism) -> list[str]:
             if size in used:
                 lines.append(f"{size} = {base}.shape[{axis}]")
                 used.discard(size)
+    if used:
+        names = ", ".join(sorted(map(str, used)))
+        raise FormulaError(f"{mechanism.title}: no input says how much {names} is")
     return lines
 
 
 def _size_symbols(expression: Expr) -> set[Symbol]:
     if isinstance(expression, Sum | Largest):
-        return _size_symbols(expression.function)
+        return _size_symbols(opened(expression)[0])
     if isinstance(expression, Symbol):
         return {expression} - UPPER_LIMIT.keys()
     if isinstance(expression, Indexed):
@@ -118,12 +133,17 @@ class _ArrayWriter:
         self.dialect = dialect
 
     def stage(self, stage: Stage) -> str:
-        return self._aligned(self.piece(stage.value, stage.target.indices), stage.target.indices)
+        indices = stage.target.indices
+        piece = self.piece(stage.value, indices)
+        if set(piece.axes) != set(indices):
+            missing = next(t for t in indices if t not in piece.axes)
+            raise FormulaError(f"{stage}: nothing bounds the index {missing}")
+        return self._aligned(piece, indices)
 
     def piece(self, expression: Expr, lead: Indices) -> Piece:
         """Write ``expression``; ``lead`` orders the axes of what comes out."""
         if isinstance(expression, Indexed):
-            return Piece(str(expression.base), tuple(expression.indices), ATOM)
+            return Piece(str(expression.base), _axes(expression), ATOM)
         if isinstance(expression, Rational):
             return Piece(str(expression), (), ATOM if expression.q == 1 else PRODUCT)
         if isinstance(expression, Symbol):
@@ -148,20 +168,24 @@ class _ArrayWriter:
         axes = tuple(t for t in lead if t in expression.free_symbols)
         if len(factors) < 2 or not all(isinstance(factor, Indexed) for factor in factors):
             return self._reduced(expression, lead, "sum")
+        _check_limits(expression)
         if len(axes) == 2:
             product = matrix_product(Stage(IndexedBase("_")[axes], expression))
             if product is not None:
                 return Piece(_matrix_code(product), axes, PRODUCT)
         ordered = ordered_factors(expression.function, lead)
-        letters = ",".join("".join(map(str, factor.indices)) for factor in ordered)
+        letters = ",".join("".join(map(_letter, _axes(factor))) for factor in ordered)
         arrays = ", ".join(str(factor.base) for factor in ordered)
-        wanted = "".join(map(str, axes))
+        wanted = "".join(map(_letter, axes))
         call = f'{self.dialect.library}.einsum("{letters}->{wanted}", {arrays})'
         return Piece(call, axes, ATOM)
 
     def _reduced(self, expression: Sum | Largest, lead: Indices, function: str) -> Piece:
-        index = expression.limits[0][0]
-        body = self.piece(expression.function, (*lead, index))
+        _check_limits(expression)
+        inside, index, _, _ = opened(expression)
+        body = self.piece(inside, (*lead, index))
+        if index not in body.axes:
+            raise FormulaError(f"{expression}: no array in it has the index {index}")
         position = body.axes.index(index)
         rest = tuple(t for t in body.axes if t != index)
         call = f"{_bracketed(body, ATOM)}.{function}({self.dialect.axis}={position})"
@@ -182,7 +206,12 @@ class _ArrayWriter:
         tops = [self.piece(factor, lead) for factor in above or [S.One]]
         bottoms = [self.piece(factor, lead) for factor in below]
         axes = _union([piece.axes for piece in tops + bottoms], lead)
-        text = " * ".join(self._aligned(piece, axes, PRODUCT) for piece in tops)
+        # x * y @ z would be (x * y) @ z: only the first factor goes without brackets.
+        strengths = [PRODUCT] + [ATOM] * (len(tops) - 1)
+        text = " * ".join(
+            self._aligned(piece, axes, strength)
+            for piece, strength in zip(tops, strengths, strict=True)
+        )
         for piece in bottoms:
             text += f" / {self._aligned(piece, axes, ATOM)}"
         return Piece(text, axes, PRODUCT)
@@ -200,11 +229,33 @@ class _ArrayWriter:
             return _bracketed(piece, strength)
         text = _bracketed(piece, ATOM)
         order = sorted(range(len(piece.axes)), key=lambda place: axes.index(piece.axes[place]))
-        if order != list(range(len(order))):
+        if order == [1, 0]:
             text = f"{text}.T"
+        elif order != sorted(order):
+            text = f"{text}.{self.dialect.reorder}({', '.join(map(str, order))})"
         if len(piece.axes) < len(axes):
             text += "[" + ", ".join(":" if t in piece.axes else "None" for t in axes) + "]"
         return text
+
+
+def _axes(entry: Indexed) -> Indices:
+    """Return the indices of an entry, which code can only count along whole axes."""
+    axes = tuple(entry.indices)
+    if len(set(axes)) < len(axes) or not all(index.is_Symbol for index in axes):
+        raise FormulaError(f"{entry}: code needs distinct plain indices; define its part in a stage")
+    return axes
+
+
+def _check_limits(expression: Sum | Largest) -> None:
+    for index, low, high in expression.limits:
+        if low != 1 or high not in UPPER_LIMIT.values():
+            raise FormulaError(f"{expression}: code sums over whole axes, not {index} = {low} to {high}")
+
+
+def _letter(index: Symbol) -> str:
+    if len(index.name) != 1:
+        raise FormulaError(f"einsum needs one-letter indices; rename {index}")
+    return str(index.name)
 
 
 def _union(groups: Sequence[Indices], lead: Indices) -> Indices:

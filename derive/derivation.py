@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from sympy import Expr, Indexed, IndexedBase, Symbol, expand, expand_power_exp, fraction, together
 from sympy.concrete.expr_with_limits import ExprWithLimits
@@ -50,6 +51,8 @@ class Derivation:
     definitions: tuple[Stage, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.steps:
+            raise DerivationError(f"no step leads from {self.goal[0]} to {self.goal[1]}")
         ends = [(self.goal[0], self.steps[0].before), (self.steps[-1].after, self.goal[1])]
         links = [(a.after, b.before) for a, b in zip(self.steps, self.steps[1:], strict=False)]
         for left, right in ends + links:
@@ -110,8 +113,8 @@ def _written_out(step: Step, stages: Sequence[Stage], sizes: dict[Symbol, int]) 
     entries = {entry for side in needed for entry in side.atoms(Indexed)}
     limits = dict(UPPER_LIMIT)
     for bounded in {part for side in needed for part in side.atoms(ExprWithLimits)}:
-        limits[bounded.limits[0][0]] = bounded.limits[0][2]
-    given: dict[IndexedBase, object] = {}
+        limits.update({index: high for index, _, high in bounded.limits})
+    given: dict[IndexedBase, Any] = {}
     for entry in entries:
         if entry.base not in defined and entry.base not in given:
             shape = INPUT_SHAPES.get(entry.base) or [limits[t] for t in entry.indices]

@@ -15,7 +15,7 @@ import numpy
 from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, S, Sum, Symbol, exp
 
 from derive.binding import Lengths, ShapeError
-from derive.formula import FormulaError, Largest, Stage
+from derive.formula import FormulaError, Largest, Stage, opened
 
 Scalar = TypeVar("Scalar")
 Arrays = Mapping[IndexedBase, "numpy.ndarray[Any, numpy.dtype[Any]]"]
@@ -156,7 +156,11 @@ class Elements(Generic[Scalar]):
     def leaf(self, expression: Indexed, where: Mapping[Symbol, int]) -> Scalar:
         """Return an entry of a known array; a position outside of it is a ``ShapeError``."""
         base, position = expression.base, [_position(t, where) for t in expression.indices]
-        entries = self.arrays[base]
+        entries = self.arrays.get(base)
+        if entries is None:
+            raise ShapeError(f"{expression}: no array was given for {base}")
+        if len(position) != entries.ndim:
+            raise ShapeError(f"{expression} names {len(position)} axes, {base} has {entries.ndim}")
         if not all(1 <= p <= length for p, length in zip(position, entries.shape, strict=True)):
             raise ShapeError(f"{base}{list(position)} lies outside its shape {entries.shape}")
         found: Scalar = entries[tuple(p - 1 for p in position)]
@@ -170,10 +174,9 @@ class Elements(Generic[Scalar]):
 
     def terms(self, expression: Sum | Largest, where: Mapping[Symbol, int], combine: Any) -> Scalar:
         """Evaluate the body of a sum (or maximum) at each place of its index, and combine."""
-        index, low, high = expression.limits[0]
-        last = int(high) if high.is_Integer else int(self.lengths[high])
-        places = range(int(low), last + 1)
-        combined: Scalar = combine([self.value(expression.function, {**where, index: p}) for p in places])
+        body, index, low, high = opened(expression)
+        places = range(int(low), self._last(high, where) + 1)
+        combined: Scalar = combine([self.value(body, {**where, index: p}) for p in places])
         return combined
 
     def product(self, factors: Sequence[Expr], where: Mapping[Symbol, int]) -> Scalar:
@@ -192,6 +195,16 @@ class Elements(Generic[Scalar]):
         if expression.exp.is_Integer:
             return self.algebra.multiply([base] * int(expression.exp))
         raise UnknownNode(expression)
+
+    def _last(self, high: Expr, where: Mapping[Symbol, int]) -> int:
+        """Return how far a sum counts: to a number, a size, or the place of an outer index."""
+        if high.is_Integer:
+            return int(high)
+        if high in where:
+            return where[high]
+        if high not in self.lengths:
+            raise FormulaError(f"nothing says how much {high} is")
+        return int(self.lengths[high])
 
     def _multiplied(self, factors: Sequence[Expr], where: Mapping[Symbol, int]) -> Scalar:
         values = [self.value(factor, where) for factor in factors]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from derive.visible import shortened, visible
+
+MOST_CHARACTERS = 200
+"""The longest that each part of a message gets; what it quotes may be of any length."""
+
 
 class InputError(Exception):
     """One line: where (file), which key, what is wrong, and what to write instead."""
 
     def __init__(self, where: str, key: str, problem: str, remedy: str) -> None:
         self.where, self.key, self.problem, self.remedy = where, key, problem, remedy
-        place = f"{where}: {key}" if key else where
-        super().__init__(f"{place}: {problem}; {remedy}")
+        place, what, instead = (
+            visible(shortened(part, MOST_CHARACTERS))
+            for part in (f"{where}: {key}" if key else where, problem, remedy)
+        )
+        super().__init__(f"{place}: {what}; {instead}")

@@ -85,7 +85,6 @@ class PropertyResult:
     stated: str
     conditions: tuple[str, ...]
     method: str
-    stated: str = PROVED
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ side, and only a floating-point evaluation rounds it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
@@ -33,7 +34,8 @@ class Example:
     """A sentence of tokens, one vector each, and the query that is worked in detail.
 
     ``query`` is the 0-based position of the query's token. ``sentence`` is the running text that
-    the tokens come from, where it says more than the tokens do.
+    the tokens come from, where it says more than the tokens do; ``source`` says who wrote it.
+    ``origin`` is the file it was read from, as a person named it, for error messages.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Example:
     query: int
     sentence: str
     source: str = ""
+    origin: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -62,14 +65,17 @@ class Example:
         places = [p for p, token in enumerate(self.tokens) if token == query]
         if len(places) == 1:
             return places[0]
-        where = where or self.name
+        where = where or self.origin or self.name
         if places:
             choices = " or ".join(f"#{p + 1}" for p in places)
             raise InputError(
-                where, key, f"{query!r} occurs {len(places)} times", f"say which is meant: {choices}"
+                where,
+                key,
+                f"{query!r} occurs {len(places)} times",
+                f"say which position is meant: {choices}",
             )
         number = query.removeprefix("#")
-        if number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= len(self.tokens):
+        if re.fullmatch("[0-9]{1,9}", number) and 1 <= int(number) <= len(self.tokens):
             return int(number) - 1
         known = ", ".join(self.tokens[:12]) + (", ..." if len(self.tokens) > 12 else "")
         raise InputError(
@@ -93,11 +99,11 @@ def example_from(content: SentenceFile, name: str, where: str) -> Example:
         query=0,
         sentence=content.sentence or " ".join(content.tokens),
         source=content.source or "",
+        origin=where,
     )
     if content.query is None:
         return example
-    position = example.position(content.query, where=where)
-    return Example(**{**vars(example), "query": position})
+    return replace(example, query=example.position(content.query, where=where))
 
 
 def load(name: str) -> Example:

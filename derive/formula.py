@@ -60,21 +60,35 @@ class Largest(ExprWithLimits):
     """
 
     def __new__(cls, function: Expr, *limits: tuple[Symbol, int, Expr]) -> Largest:
-        return super().__new__(cls, function, *limits)
+        bounded: Largest = super().__new__(cls, function, *limits)
+        return bounded
 
     def doit(self, **hints: bool) -> Expr:
         """Write the maximum out as ``Max`` where the limits are numbers."""
-        index, low, high = self.limits[0]
+        body, index, low, high = opened(self)
         if not (low.is_Integer and high.is_Integer):
             return self
         places = range(int(low), int(high) + 1)
-        return Max(*(self.function.xreplace({index: Integer(p)}).doit(**hints) for p in places))
+        return Max(*(body.xreplace({index: Integer(p)}).doit(**hints) for p in places))
 
     def _eval_is_extended_real(self) -> bool | None:
-        return self.function.is_extended_real
+        real: bool | None = self.function.is_extended_real
+        return real
 
     def _eval_is_finite(self) -> bool | None:
-        return self.function.is_finite
+        finite: bool | None = self.function.is_finite
+        return finite
+
+
+def opened(bounded: ExprWithLimits) -> tuple[Expr, Symbol, Expr, Expr]:
+    """Return the body of a sum or maximum, its index, and the index's first and last value.
+
+    SymPy writes a sum of sums as one ``Sum`` with several limits, the innermost first; the body
+    of its outermost sum is then a sum again.
+    """
+    *inner, (index, low, high) = bounded.limits
+    body = bounded.func(bounded.function, *inner) if inner else bounded.function
+    return body, index, low, high
 
 
 def total(body: Expr, index: Symbol) -> Sum:

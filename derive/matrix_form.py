@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sympy import (
     Dummy,
     Expr,
@@ -18,7 +20,7 @@ from sympy import (
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from derive.binding import same
-from derive.formula import UPPER_LIMIT, Stage
+from derive.formula import UPPER_LIMIT, Stage, opened
 
 
 def matrix_product(stage: Stage) -> MatrixExpr | None:
@@ -31,16 +33,17 @@ def matrix_product(stage: Stage) -> MatrixExpr | None:
     if not isinstance(stage.value, Sum) or len(stage.target.indices) != 2:
         return None
     row, column = stage.target.indices
-    summed = stage.value.limits[0][0]
-    factors = Mul.make_args(stage.value.function)
-    if len(factors) != 2 or not all(isinstance(f, Indexed) for f in factors):
+    body, summed, _, last = opened(stage.value)
+    factors = Mul.make_args(body)
+    if len(factors) != 2 or not all(isinstance(f, Indexed) and f.rank == 2 for f in factors):
         return None
+    sizes = {**UPPER_LIMIT, summed: last}
     left, right = sorted(factors, key=lambda factor: row not in factor.indices)
     if set(left.indices) != {row, summed} or set(right.indices) != {summed, column}:
         return None
     product = MatMul(
-        _matrix(left, upright=left.indices == (row, summed)),
-        _matrix(right, upright=right.indices == (summed, column)),
+        _matrix(left, sizes, upright=left.indices == (row, summed)),
+        _matrix(right, sizes, upright=right.indices == (summed, column)),
     )
     return product if same(index_form(product, row, column), stage.value) else None
 
@@ -49,17 +52,16 @@ def index_form(product: MatrixExpr, row: Symbol, column: Symbol) -> Expr:
     """Return the entry that SymPy's matrix product has, in our index form, which counts from 1."""
     entry = product[row - 1, column - 1]
     if isinstance(entry, Sum):
-        index, low, high = entry.limits[0]
+        body, index, low, high = opened(entry)
         one_based = Dummy(index.name, integer=True, positive=True)
-        body = entry.function.xreplace({index: one_based - 1})
-        entry = Sum(body, (one_based, low + 1, high + 1))
+        entry = Sum(body.xreplace({index: one_based - 1}), (one_based, low + 1, high + 1))
     return entry.replace(
         lambda part: isinstance(part, MatrixElement),
         lambda part: IndexedBase(part.parent.name, real=True)[part.i + 1, part.j + 1],
     )
 
 
-def _matrix(factor: Indexed, *, upright: bool) -> MatrixExpr:
-    rows, columns = (UPPER_LIMIT[index] for index in factor.indices)
+def _matrix(factor: Indexed, sizes: Mapping[Symbol, Expr], *, upright: bool) -> MatrixExpr:
+    rows, columns = (sizes[index] for index in factor.indices)
     matrix = MatrixSymbol(str(factor.base), rows, columns)
     return matrix if upright else Transpose(matrix)

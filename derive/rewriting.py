@@ -12,7 +12,7 @@ from sympy import Add, Dummy, Expr, Integer, Mul, Sum, Symbol, exp, expand_mul
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.binding import freshen, rename, same
-from derive.formula import UPPER_LIMIT, Stage
+from derive.formula import UPPER_LIMIT, FormulaError, Stage, opened
 
 Rule = Callable[[Expr], Expr]
 Binding = Mapping[Symbol, Expr]
@@ -22,6 +22,10 @@ def rewrite(left: Expr, right: Expr) -> Rule:
     """Replace every instance of ``left`` by ``right``, given that they are equal."""
     pattern = freshen(left)
     variables = frozenset(t for t in left.free_symbols if t in UPPER_LIMIT)
+    stray = right.free_symbols & UPPER_LIMIT.keys() - variables
+    if stray:
+        names = ", ".join(sorted(map(str, stray)))
+        raise FormulaError(f"{left} = {right}: the left side does not say what {names} is")
 
     def rule(expression: Expr) -> Expr:
         for binding in _match(pattern, expression, variables, {}):
@@ -60,13 +64,13 @@ def pull_out(expression: Expr) -> Expr:
     expression = _rebuild(expression, pull_out)
     if not isinstance(expression, Sum):
         return expression
-    index = expression.limits[0][0]
-    factors = Mul.make_args(expression.function)
+    body, index, *limits = opened(expression)
+    factors = Mul.make_args(body)
     outside = [factor for factor in factors if index not in factor.free_symbols]
     inside = [factor for factor in factors if index in factor.free_symbols]
     if not outside or not inside:
         return expression
-    return Mul(*outside, Sum(Mul(*inside), expression.limits[0]))
+    return Mul(*outside, Sum(Mul(*inside), (index, *limits)))
 
 
 def distribute(expression: Expr) -> Expr:
@@ -76,9 +80,9 @@ def distribute(expression: Expr) -> Expr:
     expression = _rebuild(expression, distribute)
     if not isinstance(expression, Sum):
         return expression
-    body = expand_mul(expression.function)
-    terms = [term.as_coeff_Mul() for term in Add.make_args(body)]
-    return Add(*(factor * Sum(term, expression.limits[0]) for factor, term in terms))
+    body, *limits = opened(expression)
+    terms = [term.as_coeff_Mul() for term in Add.make_args(expand_mul(body))]
+    return Add(*(factor * Sum(term, tuple(limits)) for factor, term in terms))
 
 
 def exactly(stage: Stage) -> Rule:
@@ -92,18 +96,24 @@ def exactly(stage: Stage) -> Rule:
     return rule
 
 
-def with_letters(expression: Expr, taken: frozenset[str] = frozenset()) -> Expr:
+def with_letters(expression: Expr) -> Expr:
     """Give bound indices readable letters again, none of them used twice in one scope."""
-    taken = taken | {t.name for t in expression.free_symbols if isinstance(t, Symbol)}
+    # A letter that is still bound further in would capture the index that is given it.
+    return _lettered(freshen(expression), frozenset())
+
+
+def _lettered(expression: Expr, taken: frozenset[str]) -> Expr:
+    taken = taken | {t.name for t in expression.free_symbols if not isinstance(t, Dummy)}
     if isinstance(expression, ExprWithLimits):
-        index, low, high = expression.limits[0]
+        body, index, low, high = opened(expression)
         name = next(letter for letter in _alternatives(index.name) if letter not in taken)
         letter = Symbol(name, integer=True, positive=True)
-        body = expression.function.xreplace({index: letter})
-        return expression.func(with_letters(body, taken | {name}), (letter, low, high))
+        return expression.func(
+            _lettered(body.xreplace({index: letter}), taken | {name}), (letter, low, high)
+        )
     if not expression.args:
         return expression
-    return expression.func(*(with_letters(part, taken) for part in expression.args))
+    return expression.func(*(_lettered(part, taken) for part in expression.args))
 
 
 def _alternatives(name: str) -> Iterator[str]:
@@ -114,8 +124,8 @@ def _alternatives(name: str) -> Iterator[str]:
 
 def _rebuild(expression: Expr, rule: Rule) -> Expr:
     if isinstance(expression, ExprWithLimits):
-        expression = freshen(expression)
-        return expression.func(rule(expression.function), *expression.limits)
+        body, *limits = opened(freshen(expression))
+        return expression.func(rule(body), tuple(limits))
     return expression.func(*(rule(part) for part in expression.args))
 
 
@@ -129,14 +139,13 @@ def _match(
         if binding.get(pattern, expression) == expression:
             yield {**binding, pattern: expression}
     elif isinstance(pattern, ExprWithLimits):
-        if type(pattern) is not type(expression) or len(expression.limits) != 1:
+        if type(pattern) is not type(expression):
             return
-        (inner, *range_), (other, *other_range) = pattern.limits[0], expression.limits[0]
-        if range_ != other_range:
+        (left, inner, *limits), (right, other, *other_limits) = opened(pattern), opened(expression)
+        if limits != other_limits:
             return
         shared = Dummy(inner.name, **inner.assumptions0)
-        left = pattern.function.xreplace({inner: shared})
-        right = expression.function.xreplace({other: shared})
+        left, right = left.xreplace({inner: shared}), right.xreplace({other: shared})
         for found in _match(left, right, variables, binding):
             if shared not in {t for v in found.values() for t in v.free_symbols}:
                 yield found

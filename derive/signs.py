@@ -10,7 +10,7 @@ from sympy import Add, Expr, Indexed, IndexedBase, Mul, Pow, Sum, exp
 def is_positive(expression: Expr, positive: Collection[IndexedBase] = ()) -> bool:
     """Tell whether ``expression`` is above zero for all real inputs.
 
-    ``positive`` names arrays whose entries are known to be above zero. The rules: e^u > 0; sums
+    ``positive`` names arrays whose entries are known to be above zero. The rules: e^u > 0; sizes are positive; sums
     (of one term or more), products, quotients and powers of positive terms are positive. ``False``
     means not shown, never shown to be otherwise.
     """
@@ -28,4 +28,4 @@ def is_positive(expression: Expr, positive: Collection[IndexedBase] = ()) -> boo
         return all(shown(part) for part in expression.args)
     if isinstance(expression, Pow):
         return bool(expression.exp.is_Rational) and shown(expression.base)
-    return bool(expression.is_Number and expression.is_positive)
+    return bool((expression.is_Number or expression.is_Symbol) and expression.is_positive)

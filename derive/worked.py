@@ -48,7 +48,7 @@ def work_out(example: Example, mechanism: Mechanism) -> Worked:
     """
     if len(example.tokens) > MOST_TOKENS:
         raise InputError(
-            example.name,
+            example.origin,
             "tokens",
             f"{len(example.tokens)} tokens are too many",
             f"all pairs are worked for at most {MOST_TOKENS}",
@@ -59,7 +59,7 @@ def work_out(example: Example, mechanism: Mechanism) -> Worked:
         arrays = Elements(algebra, given).run(mechanism.stages)
     except ZeroDivisionError:
         raise InputError(
-            example.name,
+            example.origin,
             "vectors",
             f"{mechanism.title} divides by zero here",
             "the scores of one query sum to zero; use softmax, or other vectors",

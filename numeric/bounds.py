@@ -34,9 +34,9 @@ import numpy
 from flint import arb
 from sympy import IndexedBase, Rational
 
-from derive.elements import Elements
 from derive.formula import Mechanism
 from numeric.balls import Ball, Balls, ball, working_bits
+from numeric.on_demand import OnDemand
 from numeric.precision import Precision
 
 _BALLS = Balls()
@@ -44,10 +44,14 @@ _BALLS = Balls()
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """An exact value, enclosed, and a bound on the error of any evaluation of it."""
+    """An exact value, enclosed, and a bound on the error of any evaluation of it.
+
+    Where the bound is infinite, ``cause`` says why.
+    """
 
     exact: Ball
     error: Ball
+    cause: str = ""
 
     @property
     def magnitude(self) -> Ball:
@@ -81,10 +85,9 @@ class Rounding:
         exact, value = ball(value), _fraction(value)
         try:
             representable = self.precision.round(value) == value
-        except OverflowError:
-            return Rounded(exact, _INFINITY)
-        error = arb(0) if representable else self.u * abs(exact) + self.underflow
-        return Rounded(exact, error)
+        except OverflowError as error:
+            return Rounded(exact, _INFINITY, str(error))
+        return Rounded(exact, arb(0) if representable else self.u * abs(exact) + self.underflow)
 
     def add(self, terms: Sequence[Rounded]) -> Rounded:
         """A sum of m terms: sum e_i + g(m-1) sum |y_i|, in any order.
@@ -105,7 +108,7 @@ class Rounding:
         else:
             own = self.accumulated(len(terms) - 1) * magnitudes
         reached = magnitudes * (1 + self.accumulated(len(terms)))
-        return self.finite(exact, carried + own, reached)
+        return self.within_range(exact, carried + own, reached, terms)
 
     def multiply(self, factors: Sequence[Rounded]) -> Rounded:
         """A product of m factors: prod (|x_i| + e_i) - prod |x_i| + g(m-1) prod |y_i| + underflow.
@@ -116,7 +119,8 @@ class Rounding:
         A factor that is exactly 1 or -1 rounds nothing.
         """
         if all(f.error == 0 and abs(f.exact) == 1 for f in factors[1:]):
-            return Rounded(_BALLS.multiply([f.exact for f in factors]), factors[0].error)
+            exact = _BALLS.multiply([f.exact for f in factors])
+            return Rounded(exact, factors[0].error, factors[0].cause)
         rounding = [f for f in factors if not (f.error == 0 and abs(f.exact) == 1)]
         roundings = max(len(rounding) - 1, 0)
         exact = _BALLS.multiply([f.exact for f in factors])
@@ -128,7 +132,7 @@ class Rounding:
             + self.accumulated(roundings) * magnitude
             + roundings * self.underflow * grown * reached
         )
-        return self.finite(exact, error, reached * grown)
+        return self.within_range(exact, error, reached * grown, factors)
 
     def divide(self, numerator: Rounded, denominator: Rounded) -> Rounded:
         """A quotient, or the numerator times a rounded reciprocal: two roundings at most.
@@ -140,15 +144,17 @@ class Rounding:
         if denominator.exact == 0 and denominator.error == 0:
             raise ZeroDivisionError("a denominator is exactly zero")
         distance = abs(denominator.exact) - denominator.error
-        if not distance > 0:
-            return Rounded(numerator.exact / denominator.exact, _INFINITY)
         exact = numerator.exact / denominator.exact
+        if not distance > 0:
+            cause = denominator.cause or "a denominator may be rounded to zero"
+            return Rounded(exact, _INFINITY, cause)
         carried = (numerator.error + abs(exact) * denominator.error) / distance
         grown = 1 + self.accumulated(2)
         largest = abs(exact) + carried
         lost = self.underflow * (1 + numerator.magnitude) * grown
         reached = (largest + lost).max(1 / distance) * grown
-        return self.finite(exact, carried + self.accumulated(2) * largest + lost, reached)
+        error = carried + self.accumulated(2) * largest + lost
+        return self.within_range(exact, error, reached, (numerator, denominator))
 
     def exp(self, exponent: Rounded) -> Rounded:
         """exp(x): exp(x) (exp(e) - 1) from the exponent, and the program's own error.
@@ -161,7 +167,7 @@ class Rounding:
         error = (
             exact * exponent.error.expm1() + self.exp_relative * largest + self.exp_underflow
         )
-        return self.finite(exact, error, abs(exact) + error)
+        return self.within_range(exact, error, abs(exact) + error, (exponent,))
 
     def sqrt(self, radicand: Rounded) -> Rounded:
         """sqrt(x): |sqrt(y) - sqrt(x)| = |y - x| / (sqrt(y) + sqrt(x)), and one rounding.
@@ -171,23 +177,34 @@ class Rounding:
         least = radicand.exact - radicand.error
         if radicand.exact == 0 and radicand.error == 0:
             return radicand
-        if not least > 0:
-            return Rounded(radicand.exact.sqrt(), _INFINITY)
         exact = radicand.exact.sqrt()
+        if not least > 0:
+            cause = radicand.cause or "a root may be taken of a negative number"
+            return Rounded(exact, _INFINITY, cause)
         carried = radicand.error / (exact + least.sqrt())
-        return self.finite(exact, carried + self.u * (exact + carried), radicand.magnitude)
+        error = carried + self.u * (exact + carried)
+        return self.within_range(exact, error, radicand.magnitude, (radicand,))
 
     def largest(self, values: Sequence[Rounded]) -> Rounded:
         """The largest value: nothing is rounded, |max y_i - max x_i| <= max e_i."""
         exact = _BALLS.largest([value.exact for value in values])
-        return Rounded(exact, _BALLS.largest([value.error for value in values]))
+        error = _BALLS.largest([value.error for value in values])
+        return Rounded(exact, error, _inherited(values))
 
-    def finite(self, exact: Ball, error: Ball, reached: Ball) -> Rounded:
+    def within_range(
+        self, exact: Ball, error: Ball, reached: Ball, operands: Sequence[Rounded]
+    ) -> Rounded:
         """Return the pair, with an infinite bound unless ``reached`` is surely within range."""
-        within = exact.is_finite() and error.is_finite()
-        if within and self.limit is not None:
-            within = bool(reached <= self.limit)
-        return Rounded(exact, error if within else _INFINITY)
+        if not (exact.is_finite() and error.is_finite()):
+            cause = _inherited(operands) or "the exact value is out of reach"
+            return Rounded(exact, _INFINITY, cause)
+        if self.limit is not None and not reached <= self.limit:
+            return Rounded(exact, _INFINITY, f"a result may overflow {self.precision.name}")
+        return Rounded(exact, error)
+
+
+def _inherited(operands: Sequence[Rounded]) -> str:
+    return next((operand.cause for operand in operands if operand.cause), "")
 
 
 _INFINITY = arb.pos_inf()
@@ -198,17 +215,19 @@ def bounds(
     given: Mapping[IndexedBase, Any],
     precision: Precision,
     exp_ulp: Fraction | int,
+    rows: Sequence[int] | None = None,
 ) -> dict[IndexedBase, Any]:
-    """Return exact values and bounds of every stage: arrays of ``Rounded``.
+    """Return exact values and bounds of every stage: object arrays of ``Rounded``.
 
-    ``given`` holds the exact inputs as object arrays of ``Fraction``. Raises ``ZeroDivisionError``
-    where a denominator is exactly zero.
+    ``given`` holds the exact inputs as object arrays of ``Fraction``. With ``rows``, counted from
+    0, only those rows of each stage are worked out; the other entries are ``None``.
+    Raises ``ZeroDivisionError`` where a denominator is exactly zero.
     """
     with working_bits(precision):
         algebra = Rounding(precision, exp_ulp)
         rounded = {base: _each(algebra.number, entries) for base, entries in given.items()}
-        arrays = Elements(algebra, rounded).run(mechanism.stages)
-    return {stage.array: arrays[stage.array] for stage in mechanism.stages}
+        entries = OnDemand(algebra, rounded, mechanism.stages)
+        return {stage.array: entries.rows(stage, rows) for stage in mechanism.stages}
 
 
 def _each(function: Any, entries: Any) -> Any:

@@ -12,29 +12,38 @@ from numeric.balls import Ball, computed, ulp, working_bits
 from numeric.precision import Precision
 
 
-def compare(labels: dict[str, str], found: Any, expected: Any, precision: Precision) -> Comparison:
+def compare(
+    labels: dict[str, str], found: Any, expected: Any, precision: Precision, note: str = ""
+) -> Comparison:
     """Compare an array of computed numbers with an array of ``bounds.Rounded``.
 
     An element passes when its error is certainly no larger than its bound, and is refuted when it
     certainly is larger. Where neither is certain, no finite bound being the usual cause, the whole
-    stage is undecided, unless another element refutes it. ``labels`` names the comparison.
+    stage is undecided, unless another element refutes it. Elements whose expected value is ``None``
+    are left out. ``labels`` names the comparison, ``note`` says what was left out.
     """
     if tuple(found.shape) != expected.shape:
         reason = f"the shape is {tuple(found.shape)}, not {expected.shape}"
         return _verdict(labels, precision, expected.size, REFUTED, reason)
     with working_bits(precision):
-        return _compare(labels, found, expected, precision)
+        return _compare(labels, found, expected, precision, note)
 
 
-def _compare(labels: dict[str, str], found: Any, expected: Any, precision: Precision) -> Comparison:
+def _compare(
+    labels: dict[str, str], found: Any, expected: Any, precision: Precision, note: str
+) -> Comparison:
+    elements = 0
     worst, worst_error, worst_bound, ratio = (1,) * expected.ndim, -1.0, 0.0, 0.0
     refuted = undecided = ""
     for place in numpy.ndindex(*expected.shape):
-        index = tuple(p + 1 for p in place)
-        rounded, value = expected[place], computed(found[place])
+        rounded = expected[place]
+        if rounded is None:
+            continue
+        elements += 1
+        index, value = tuple(p + 1 for p in place), computed(found[place])
         error = abs(value - rounded.exact)
         if not rounded.error.is_finite():
-            undecided = undecided or f"{_element(index)} has no finite bound: {_why(rounded.exact)}"
+            undecided = undecided or f"{_element(index)} has no finite bound: {rounded.cause}"
             continue
         if not error.is_finite():
             refuted = refuted or f"{_element(index)} is {found[place]}, but its bound is finite"
@@ -57,9 +66,9 @@ def _compare(labels: dict[str, str], found: Any, expected: Any, precision: Preci
     elif undecided:
         verdict, reason = UNDECIDED, undecided
     else:
-        verdict, reason = WITHIN_BOUND, ""
+        verdict, reason = WITHIN_BOUND, note
     figures = (worst_error, worst_bound, ratio) if worst_error >= 0 else (math.inf,) * 3
-    return _verdict(labels, precision, expected.size, verdict, reason, figures, worst)
+    return _verdict(labels, precision, elements, verdict, reason, figures, worst)
 
 
 def _verdict(
@@ -85,14 +94,8 @@ def _verdict(
     )
 
 
-def _why(exact: Ball) -> str:
-    if not exact.is_finite():
-        return "a denominator may be zero, or the exact value is out of reach"
-    return "an intermediate result may overflow, or a denominator be zero"
-
-
 def _element(index: tuple[int, ...]) -> str:
-    return "element " + ", ".join(map(str, index)) if index else "the value"
+    return f"element [{', '.join(map(str, index))}]"
 
 
 def _in_units(value: Ball, unit: Ball) -> float:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
+
+import numpy
+import torch
 
 from derive.attention import MECHANISMS
+from derive.code import function
 from derive.formula import Mechanism
-from derive.written_out import MOST_TOKENS as MOST_WRITTEN_OUT
 from numeric.evaluate import Arrays, Backend, compiled, input_shapes
 from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
 from numeric.torch_stages import TORCH_CODE
@@ -24,7 +28,7 @@ class Computation:
     ``name`` is the mechanism's short name, ``exp_ulp`` the error that the implementation's exp is
     trusted to stay within, in units in the last place. ``stages`` takes the inputs, rounded to
     ``precision``, as numpy arrays, torch tensors or arrays of mpmath numbers, as ``backend`` says.
-    Beyond ``most_tokens`` it is not asked.
+    ``written_out`` says that it writes out every entry, which only a short sentence allows.
     """
 
     name: str
@@ -34,7 +38,7 @@ class Computation:
     backend: Backend
     exp_ulp: int
     stages: Callable[[Arrays], Arrays]
-    most_tokens: int | None = None
+    written_out: bool = False
 
 
 EXP_ULP: dict[tuple[Backend, str], int] = {
@@ -59,7 +63,9 @@ def computations() -> Iterator[Computation]:
     for name, mechanism in MECHANISMS.items():
         for precision in (FLOAT64, FLOAT32):
             yield lambdified(name, mechanism, "numpy", precision)
+            yield generated(name, mechanism, "numpy", precision)
             yield lambdified(name, mechanism, "torch", precision)
+            yield generated(name, mechanism, "torch", precision)
             for implementation, formula, stages in TORCH_CODE.get(name, ()):
                 exp_ulp = EXP_ULP["torch", precision.name]
                 yield Computation(
@@ -80,8 +86,35 @@ def lambdified(
         backend,
         EXP_ULP[backend, precision.name],
         partial(_compiled_stages, mechanism, backend),
-        MOST_WRITTEN_OUT,
+        written_out=True,
     )
+
+
+def generated(
+    name: str, mechanism: Mechanism, backend: Backend, precision: Precision
+) -> Computation:
+    """Return the array code that is generated from the derived formula, as a computation of it.
+
+    Its ``d ** 0.5`` is C's power function, within a unit in the last place: the rule for a quotient
+    allows one rounding more than a division makes, and so covers it.
+    """
+    return Computation(
+        name,
+        mechanism,
+        f"generated, {backend}",
+        precision,
+        backend,
+        EXP_ULP[backend, precision.name],
+        partial(_generated_stages, mechanism, _LIBRARIES[backend]),
+    )
+
+
+_LIBRARIES: dict[str, ModuleType] = {"numpy": numpy, "torch": torch}
+
+
+def _generated_stages(mechanism: Mechanism, library: ModuleType, given: Arrays) -> Arrays:
+    arrays = function(mechanism, library)(**{str(base): given[base] for base in given})
+    return {stage.array: arrays[str(stage.array)] for stage in mechanism.stages}
 
 
 def _compiled_stages(formula: Mechanism, backend: Backend, given: Arrays) -> Arrays:

@@ -31,8 +31,22 @@ Shapes = tuple[tuple[IndexedBase, Shape], ...]
 Assignment = tuple[Symbol, Expr]
 
 
+MOST_PRODUCTS = 2500
+"""The most products of two numbers in all scores together, n n d, that are written out."""
+
+
 class TooLong(ValueError):
-    """A sentence with too many tokens to write out."""
+    """A sentence with too many numbers to write out."""
+
+
+def too_long(tokens: int, dimensions: int) -> str:
+    """Say why a sentence is too long to write out; empty if it is not."""
+    if tokens > MOST_TOKENS:
+        return f"{tokens} tokens; formulas are written out for at most {MOST_TOKENS}"
+    products = tokens * tokens * dimensions
+    if products > MOST_PRODUCTS:
+        return f"{products} products in the scores; at most {MOST_PRODUCTS} are written out"
+    return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +59,10 @@ class Compiled:
     mechanism: Mechanism
     backend: Backend
     source: str
-    _inputs: Shapes
-    _sizes: tuple[int, ...]
-    _stages: Shapes
-    _function: Callable[..., list[Any]]
+    inputs: Shapes
+    sizes: tuple[int, ...]
+    stages: Shapes
+    function: Callable[..., list[Any]]
 
     def __call__(self, given: Arrays) -> dict[IndexedBase, Any]:
         """Compute every stage from the inputs.
@@ -58,16 +72,16 @@ class Compiled:
         float32. For mpmath, inputs are object arrays and the working precision is the caller's.
         """
         arguments: list[Any] = []
-        for base, shape in self._inputs:
+        for base, shape in self.inputs:
             entries = given[base]
             if tuple(entries.shape[: len(shape)]) != shape:
                 raise ValueError(f"{base} has shape {tuple(entries.shape)}, compiled for {shape}")
             arguments += [entries[place] for place in numpy.ndindex(*shape)]
-        sizes = [_like(size, arguments[0], self.backend) for size in self._sizes]
-        results = iter(self._function(*arguments, *sizes))
+        sizes = [_like(size, arguments[0], self.backend) for size in self.sizes]
+        results = iter(self.function(*arguments, *sizes))
         return {
             base: _stack([next(results) for _ in numpy.ndindex(*shape)], shape, self.backend)
-            for base, shape in self._stages
+            for base, shape in self.stages
         }
 
 
@@ -93,11 +107,11 @@ class _Named(Elements[Expr]):
 def compiled(mechanism: Mechanism, shapes: Shapes, backend: Backend) -> Compiled:
     """Write out ``mechanism`` for inputs of these ``shapes`` and compile it for ``backend``.
 
-    Raises ``TooLong`` beyond ``MOST_TOKENS`` rows.
+    Raises ``TooLong`` where there is too much to write out.
     """
-    longest = max(shape[0] for _, shape in shapes)
-    if longest > MOST_TOKENS:
-        raise TooLong(f"{longest} tokens; formulas are written out for at most {MOST_TOKENS}")
+    reason = too_long(max(shape[0] for _, shape in shapes), max(shape[1] for _, shape in shapes))
+    if reason:
+        raise TooLong(reason)
     pieces, shared, stages, sizes = _written(mechanism, shapes)
     arguments = [_name(base, place) for base, shape in shapes for place in numpy.ndindex(*shape)]
     symbols = sorted(sizes, key=str)

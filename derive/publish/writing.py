@@ -90,9 +90,10 @@ def phrases(texts: Any, to_phrase: Callable[[Any], Phrase]) -> Any:
     return _filled(texts.shape, lambda place: to_phrase(texts[place]))
 
 
-def matrix_equation(stage: Stage, product: MatrixExpr) -> str:
-    """Write S = X X^T in LaTeX, for a stage that is a matrix product."""
-    return f"{_matrix_name(str(stage.array))} = {_matrix(product)}"
+def matrix_equation(stage: Stage, product: MatrixExpr, *, spoken: bool = False) -> str:
+    """Write S = X X^T in LaTeX, or in words, for a stage that is a matrix product."""
+    left = str(stage.array).upper()
+    return f"{left} = {_matrix_words(product)}" if spoken else f"{left} = {_matrix(product)}"
 
 
 def _matrix(expression: MatrixExpr) -> str:
@@ -100,11 +101,15 @@ def _matrix(expression: MatrixExpr) -> str:
         return " ".join(_matrix(part) for part in expression.args)
     if isinstance(expression, Transpose):
         return rf"{_matrix(expression.arg)}^{{\top}}"
-    return _matrix_name(expression.name)
+    return str(expression.name).upper()
 
 
-def _matrix_name(letter: str) -> str:
-    return letter.upper()
+def _matrix_words(expression: MatrixExpr) -> str:
+    if isinstance(expression, MatMul):
+        return " times ".join(_matrix_words(part) for part in expression.args)
+    if isinstance(expression, Transpose):
+        return f"{_matrix_words(expression.arg)} transposed"
+    return str(expression.name).upper()
 
 
 def _filled(shape: Sequence[int], make: Callable[[tuple[int, ...]], Phrase]) -> Any:

@@ -1,0 +1,60 @@
+// Choosing a weight lights up where it comes from. Without this script everything is still there to read.
+(() => {
+  "use strict";
+  document.documentElement.classList.add("attn-js");
+
+  const lit = "attn-lit";
+
+  function choose(button) {
+    const explorer = button.closest(".attn-explorer");
+    const { i, j } = button.dataset;
+    for (const other of explorer.querySelectorAll("[aria-pressed='true']")) {
+      other.setAttribute("aria-pressed", "false");
+    }
+    button.setAttribute("aria-pressed", "true");
+    for (const part of explorer.querySelectorAll(`.${lit}`)) part.classList.remove(lit);
+    for (const panel of explorer.querySelectorAll(".attn-panel")) {
+      panel.open = panel.dataset.i === i;
+      if (panel.open) {
+        for (const part of panel.querySelectorAll(`[data-j="${j}"]`)) part.classList.add(lit);
+      }
+    }
+    explorer.querySelector(`thead [data-j="${j}"]`).classList.add(lit);
+    explorer.querySelector(`tr[data-i="${i}"] th`).classList.add(lit);
+    explorer.querySelector("[role='status']").textContent = button.getAttribute("aria-label");
+  }
+
+  function move(button, key) {
+    const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+    if (!(key in steps)) return false;
+    const i = Number(button.dataset.i) + steps[key][0];
+    const j = Number(button.dataset.j) + steps[key][1];
+    const table = button.closest("table");
+    const next = table.querySelector(`button[data-i="${i}"][data-j="${j}"]`);
+    if (next) next.focus();
+    return true;
+  }
+
+  async function copy(button) {
+    const said = button.textContent;
+    try {
+      await navigator.clipboard.writeText(button.dataset.latex);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed: see LaTeX below";
+    }
+    setTimeout(() => { button.textContent = said; }, 1600);
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.closest(".attn-heat")) choose(button);
+    else if (button.classList.contains("attn-copy")) copy(button);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const button = event.target.closest(".attn-heat button");
+    if (button && move(button, event.key)) event.preventDefault();
+  });
+})();

@@ -1,0 +1,88 @@
+"""The parts of a page that show evidence: what the checks found, as they wrote it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from markupsafe import Markup
+
+from derive.evidence import Comparison, Evidence, Reproduction
+from derive.publish.block import Request
+from derive.publish.rendering import render
+from derive.publish.report import figure
+
+PASSING = {"within bound", "proved", "reproduced"}
+
+
+def summary(evidence: Evidence, request: Request) -> Markup:
+    """Return how many checks of each kind there are, and the command that repeats them."""
+    compared = [row for row in evidence.comparisons if row.verdict != "skipped"]
+    tightest = max((row.ratio for row in compared if row.ratio is not None), default=0.0)
+    return render(
+        "evidence_summary",
+        evidence=evidence,
+        compared=len(compared),
+        elements=sum(row.elements for row in compared),
+        within=sum(row.verdict == "within bound" for row in compared),
+        reproduced=sum(row.verdict == "reproduced" for row in evidence.reproductions),
+        proved=sum(row.verdict == row.stated == "proved" for row in evidence.properties),
+        refuted=sum(row.verdict == row.stated == "refuted" for row in evidence.properties),
+        tightest=tightest,
+    )
+
+
+def comparisons(evidence: Evidence, request: Request) -> Markup:
+    """Return every comparison with torch and with the lambdified formulas, for one sentence."""
+    name = request.sentence.name
+    rows = [row for row in evidence.comparisons if row.example == name]
+    tables = [
+        {"mechanism": mechanism, "rows": [_comparison(row) for row in group]}
+        for mechanism, group in groupby(rows, key=lambda row: row.mechanism)
+    ]
+    return render("comparisons", tables=tables, example=name)
+
+
+def reproductions(evidence: Evidence, request: Request) -> Markup:
+    """Return the results printed in the notes, beside what was computed."""
+    return render("reproductions", rows=evidence.reproductions)
+
+
+def printed(evidence: Evidence, request: Request) -> Markup:
+    """Return the printed results of one sentence that the fence names, as torch reproduced them.
+
+    Raises ``LookupError`` naming the titles there are.
+    """
+    rows = [row for row in evidence.reproductions if row.example == request.sentence.name]
+    return render("printed", rows=[_titled(rows, title) for title in request.block.printed])
+
+
+def property_table(evidence: Evidence, request: Request) -> Markup:
+    """Return every property of every mechanism with its verdict and how it was reached."""
+    return render("property_table", rows=evidence.properties)
+
+
+def versions(evidence: Evidence, request: Request) -> Markup:
+    """Return what the checks ran with."""
+    return render("versions", evidence=evidence)
+
+
+def _titled(rows: list[Reproduction], title: str) -> Reproduction:
+    for row in rows:
+        if row.title == title:
+            return row
+    known = "; ".join(sorted({row.title for row in rows}))
+    raise LookupError(f"nothing printed is called {title!r}; there are: {known}")
+
+
+def _comparison(row: Comparison) -> dict[str, Any]:
+    return {
+        "title": row.title,
+        "stage": row.stage,
+        "implementation": row.implementation,
+        "precision": row.precision,
+        "error": figure(row.error_ulp),
+        "bound": figure(row.bound_ulp),
+        "verdict": row.verdict,
+        "reason": row.reason,
+    }

@@ -1,0 +1,115 @@
+"""Parts that stand alone: one live weight, two sets of vectors, torch source, a sentence's YAML."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import numpy
+from markupsafe import Markup
+from sympy import Rational
+
+from derive.algebras.decimal import Decimal
+from derive.attention import CROSS
+from derive.elements import Elements
+from derive.errors import InputError
+from derive.evidence import Evidence
+from derive.examples import BUILT_IN
+from derive.formula import K, Q, V, a, s, z
+from derive.publish import maths
+from derive.publish.block import Request
+from derive.publish.lines import rounded
+from derive.publish.notation import Speech
+from derive.publish.rendering import code, render
+from derive.publish.sentence_parts import SentencePage
+from derive.publish.source import function_source
+from derive.publish.writing import equation, matrix_equation
+from derive.matrix_form import matrix_product
+from derive.sentence_file import read_decimal
+
+
+def weight(evidence: Evidence, request: Request) -> Markup:
+    """Return one weight with its formula, its numbers and the check of its stage against torch."""
+    page = SentencePage(request)
+    example = page.example
+    key = example.position(request.block.key or example.tokens[page.query], key="key") + 1
+    row = page.query + 1
+    lines = [
+        page.line(stage, (row, key) if stage.array in (s, a) else (row,))
+        for stage in page.mechanism.stages
+        if stage.array != z
+    ]
+    checked = [
+        found
+        for found in evidence.comparisons
+        if (found.example, found.mechanism, found.stage)
+        == (example.name, request.block.mechanism, str(a))
+        and found.verdict == "within bound"
+        and found.precision == "float32"
+    ]
+    return render(
+        "weight",
+        query=example.tokens[page.query],
+        key=example.tokens[key - 1],
+        sentence=example.sentence,
+        lines=lines,
+        value=page.value(a, (row, key)),
+        checked=checked,
+    )
+
+
+def two_shapes(request: Request) -> Markup:
+    """Return attention of queries to keys in numbers, where rows and columns cannot be confused."""
+    labelled = {Q: request.block.queries, K: request.block.keys, V: request.block.values}
+    decimal = Decimal()
+    given, labels = {}, {}
+    for base, rows in labelled.items():
+        if not rows:
+            remedy = "write a label and a row of numbers for each, as in who: [1, 0]"
+            raise InputError("attention fence", "queries, keys, values", "one is missing", remedy)
+        numbers = [
+            [decimal.number(Rational(read_decimal(t, "attention fence", label))) for t in row]
+            for label, row in rows.items()
+        ]
+        given[base], labels[base] = numpy.array(numbers, dtype=object), list(rows)
+    arrays = Elements(decimal, given).run(CROSS.stages)
+    digits = request.block.digits
+    shown = {base: [[rounded(v, digits) for v in row] for row in arrays[base]] for base in (s, a, z)}
+    return render(
+        "two_shapes",
+        given=[
+            {"name": str(base), "labels": labels[base], "rows": list((rows or {}).values())}
+            for base, rows in labelled.items()
+        ],
+        queries=labels[Q],
+        keys=labels[K],
+        results=[_result(base, shown[base]) for base in (s, a, z)],
+        row_sums=[rounded(sum(row), digits) for row in arrays[a]],
+        column_sums=[rounded(sum(column), digits) for column in arrays[a].T],
+    )
+
+
+def torch_source(request: Request) -> Markup:
+    """Return the torch functions that the fence names, as they stand in ``numeric/reference.py``."""
+    listing = "\n\n".join(function_source(name) for name in request.block.functions)
+    return Markup('<div class="attn attn-code">{}</div>').format(code(listing))
+
+
+def yaml_source(request: Request) -> Markup:
+    """Return the YAML file of a built-in sentence."""
+    name = request.sentence.name
+    if name not in BUILT_IN:
+        raise InputError("attention fence", "show", "yaml shows a built-in sentence", "name one")
+    text = (files("derive") / "sentences" / f"{name}.yaml").read_text(encoding="utf-8")
+    return Markup('<div class="attn attn-code">{}</div>').format(code(text, "yaml"))
+
+
+def _result(base: Any, rows: list[list[str]]) -> dict[str, Any]:
+    stage = CROSS.stage(base)
+    product = matrix_product(stage)
+    if product is None:
+        formula = maths.inline(equation(stage), equation(stage, Speech()))
+    else:
+        spoken = matrix_equation(stage, product, spoken=True)
+        formula = maths.inline(matrix_equation(stage, product), spoken)
+    return {"name": str(base), "rows": rows, "formula": formula}

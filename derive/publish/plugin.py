@@ -1,0 +1,104 @@
+"""The MkDocs plugin: it adds the fence, the style and the fonts, and nothing else."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config import config_options
+from mkdocs.config.base import Config
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import BasePlugin, get_plugin_logger
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from pymdownx.inlinehilite import InlineHiliteException
+from pymdownx.superfences import SuperFencesException
+
+from derive.evidence import Evidence, EvidenceError
+from derive.publish import katex
+from derive.publish.fence import Fences
+
+log = get_plugin_logger("attention")
+
+ASSETS = "assets/attention"
+STYLES = (f"{ASSETS}/katex/katex.min.css", f"{ASSETS}/attention.css")
+SCRIPT = f"{ASSETS}/attention.js"
+
+
+class AttentionConfig(Config):
+    """``evidence``: the file that ``derive check --evidence`` wrote, from the project's folder."""
+
+    evidence = config_options.Optional(config_options.Type(str))
+
+
+class FenceError(SuperFencesException, PluginError):
+    """A mistake in a fence: pymdownx lets it through, and MkDocs shows its one line alone."""
+
+
+class NumberError(InlineHiliteException, PluginError):
+    """A mistake in an inline number or formula, shown in the same way."""
+
+
+class AttentionPlugin(BasePlugin[AttentionConfig]):
+    """Adds ```` ```attention ```` fences to a site."""
+
+    def __init__(self) -> None:
+        self.fences = Fences()
+
+    def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
+        """Register the fence, the inline forms, the style and the script."""
+        read = self._reader(config) if self.config.evidence else None
+        self.fences = Fences(read, FenceError, NumberError)
+        _extend(config, "pymdownx.superfences", "custom_fences", self.fences.custom_fences())
+        _extend(config, "pymdownx.inlinehilite", "custom_inline", self.fences.custom_inline())
+        config.extra_css[:0] = STYLES
+        config.extra_javascript.append(SCRIPT)
+        return config
+
+    def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
+        """Add the style, the script and KaTeX's style and fonts to the site."""
+        try:
+            typesetter = katex.assets()
+        except katex.KatexMissing as error:
+            raise PluginError(str(error)) from None
+        for name in ("attention.css", "attention.js"):
+            content = (package_files("derive.publish") / "assets" / name).read_text(encoding="utf-8")
+            files.append(File.generated(config, f"{ASSETS}/{name}", content=content))
+        wanted = [typesetter / "katex.min.css", typesetter / "LICENSE"]
+        wanted += sorted((typesetter / "fonts").glob("*.woff2"))
+        for path in wanted:
+            target = f"{ASSETS}/katex/{path.relative_to(typesetter).as_posix()}"
+            files.append(File.generated(config, target, abs_src_path=str(path)))
+        return files
+
+    def on_page_markdown(self, markdown: str, *, page: Page, **kwargs: Any) -> str:
+        """Remember which page is being made, so that a mistake names it."""
+        self.fences.page = page.file.src_uri
+        return markdown
+
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        """Forget the page; nothing of one build reaches the next."""
+        self.fences.page = ""
+
+    def _reader(self, config: MkDocsConfig) -> Any:
+        folder = Path(config.config_file_path or ".").parent
+
+        @cache
+        def read() -> Evidence:
+            evidence = Evidence.read(folder / str(self.config.evidence))
+            evidence.check_current()
+            if not evidence.passed:
+                raise EvidenceError(f"the checks did not pass; run '{evidence.command}' and see why")
+            return evidence
+
+        return read
+
+
+def _extend(config: MkDocsConfig, extension: str, option: str, entries: list[dict[str, Any]]) -> None:
+    if extension not in config.markdown_extensions:
+        config.markdown_extensions.append(extension)
+    options = config.mdx_configs.setdefault(extension, {})
+    options[option] = [*options.get(option, []), *entries]

@@ -1,0 +1,34 @@
+"""Jinja templates of this package, with everything escaped unless it is markup already."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("derive.publish"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, **values: Any) -> Markup:
+    """Render one of the templates; every plain string in ``values`` is escaped."""
+    return Markup(_environment().get_template(f"{template}.html.jinja").render(**values))
+
+
+def code(source: str, language: str = "python") -> Markup:
+    """Return highlighted source, in the classes that the theme's own code blocks have."""
+    lines = highlight(source.rstrip("\n"), get_lexer_by_name(language), HtmlFormatter(nowrap=True))
+    return Markup(f'<div class="highlight"><pre><code>{lines}</code></pre></div>')

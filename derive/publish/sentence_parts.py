@@ -1,0 +1,259 @@
+"""The parts of a page that tell one sentence: formula, the numbers put in, the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+from sympy import IndexedBase, Integer, Symbol, sqrt
+
+from derive.algebras.decimal import Decimal
+from derive.elements import Elements
+from derive.examples import Example
+from derive.formula import Mechanism, Stage, a, i, j, k, s, total, x, z
+from derive.matrix_form import matrix_product
+from derive.publish import maths
+from derive.publish.block import Request
+from derive.publish.html_notation import Html
+from derive.publish.lines import Line, Lines
+from derive.publish.notation import LinkedLatex, Speech
+from derive.publish.rendering import render
+from derive.publish.telling import is_written_out
+from derive.publish.writing import equation, matrix_equation
+from derive.worked import Worked, work_out
+
+
+@dataclass(frozen=True)
+class Typeset:
+    """One entry of a stage on a page: the maths put down and its value."""
+
+    place: int
+    maths: tuple[Markup, ...]
+    value: str
+    share: float
+
+
+class SentencePage:
+    """A sentence worked for one mechanism, ready to be put on a page."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.example: Example = request.sentence
+        self.mechanism: Mechanism = request.mechanism
+        self.query = request.query
+        self.worked: Worked = work_out(self.example, self.mechanism)
+        digits = request.block.digits
+        self.latex = Lines(self.worked, LinkedLatex(), LinkedLatex(r"\cdot"), digits)
+        self.html = Lines(self.worked, Html(), Html(), digits)
+        self.speech = Lines(self.worked, Speech(), Speech(), digits)
+
+    def value(self, base: IndexedBase, position: tuple[int, ...]) -> str:
+        """Return one entry's value as shown; the position counts from 1."""
+        return self.latex.value(base, position)
+
+    def equation(self, stage: Stage) -> Markup:
+        """Typeset a stage's general form."""
+        return maths.display(equation(stage), equation(stage, Speech()))
+
+    def line(self, stage: Stage, position: tuple[int, ...], *, in_names: bool = True) -> Typeset:
+        """Typeset one entry: name = names, then = numbers = value, each free to wrap."""
+        line, spoken = self.latex.line(stage, position), self.speech.line(stage, position)
+        pieces = []
+        left = line.name
+        if in_names:
+            said = f"{spoken.name} = {spoken.in_names}"
+            pieces.append(maths.inline(rf"\displaystyle {left} = {line.in_names}", said))
+            left = ""
+        result = LinkedLatex().decimal(line.value)
+        latex = rf"\displaystyle {left} = {line.in_numbers} = \mathbf{{{result}}}"
+        said = f"{spoken.name} = {spoken.in_numbers} = {line.value}"
+        pieces.append(maths.inline(latex, said))
+        share = float(self.worked[stage.array][tuple(p - 1 for p in position)])
+        return Typeset(position[-1], tuple(pieces), line.value, share)
+
+    def row(self, stage: Stage, *, in_names: bool = True) -> list[Typeset]:
+        """Typeset every entry of a stage that belongs to the query."""
+        lines = self.latex.row(stage, self.query)
+        return [self.line(stage, line.position, in_names=in_names) for line in lines]
+
+
+def vectors(request: Request) -> Markup:
+    """Return the table of tokens and their vectors, as written."""
+    return render("vectors", example=request.sentence, query=request.query)
+
+
+def score(request: Request) -> Markup:
+    """Return the score's formula and each of the query's dot products."""
+    page = SentencePage(request)
+    stage = page.mechanism.stage(s)
+    return render(
+        "score",
+        equation=page.equation(stage),
+        example=page.example,
+        query=page.query,
+        rows=page.row(stage, in_names=False) if is_written_out(page.example) else [],
+        values=[page.value(s, (page.query + 1, p + 1)) for p in range(len(page.example.tokens))],
+    )
+
+
+def normalise(request: Request) -> Markup:
+    """Return the normaliser's formulas, its sum, and each of the query's weights."""
+    page = SentencePage(request)
+    stages = page.mechanism.choice("normalise").stages
+    return render(
+        "normalise",
+        before=[_stage_lines(page, stage) for stage in stages if stage.array != a],
+        equation=page.equation(page.mechanism.stage(a)),
+        rows=_weights(page),
+        example=page.example,
+        total=page.latex.rounded(sum(page.worked[a][page.query][1:], page.worked[a][page.query][0])),
+    )
+
+
+def weighted_sum(request: Request) -> Markup:
+    """Return the weighted sum's formula and each number of the query's context vector."""
+    page = SentencePage(request)
+    told = _stage_lines(page, page.mechanism.stage(z))
+    return render("weighted_sum", told=told, example=page.example, query=page.query, context=_context(page))
+
+
+def heatmap(request: Request) -> Markup:
+    """Return all weights as a table of buttons, with how each query's numbers come about."""
+    page = SentencePage(request)
+    example, worked = page.example, page.worked
+    count = len(example.tokens)
+    weights = worked[a].astype(float)
+    strongest = max(float(abs(weights).max()), 1e-300)
+    cells = [
+        [
+            {
+                "value": page.value(a, (row + 1, column + 1)),
+                "strength": round(abs(float(weights[row, column])) / strongest, 3),
+                "negative": bool(weights[row, column] < 0),
+            }
+            for column in range(count)
+        ]
+        for row in range(count)
+    ]
+    return render(
+        "heatmap",
+        key=request.block.key or f"{example.name}-{request.block.mechanism}",
+        example=example,
+        mechanism=page.mechanism,
+        query=page.query,
+        cells=cells,
+        sums=[page.latex.rounded(sum(row[1:], row[0])) for row in worked[a]],
+        panels=[_panel(page, row) for row in range(count)] if is_written_out(example) else [],
+        matrices=[_matrix_line(stage) for stage in page.mechanism.stages if matrix_product(stage)],
+        formulas={
+            str(stage.array): maths.inline(equation(stage), equation(stage, Speech()))
+            for stage in page.mechanism.stages
+        },
+    )
+
+
+def lengths(request: Request) -> Markup:
+    """Return why long vectors win: each token's length, its cosine with the query, its score."""
+    page = SentencePage(request)
+    example, query = page.example, page.query
+    norms = [norm(example, place) for place in range(len(example.tokens))]
+    rows = []
+    for place, token in enumerate(example.tokens):
+        rows.append(
+            {
+                "token": token,
+                "norm": page.latex.rounded(norms[place]),
+                "cosine": page.latex.rounded(cosine(example, query, place)),
+                "score": page.value(s, (query + 1, place + 1)),
+                "length": float(norms[place] / max(norms)),
+            }
+        )
+    identity = r"s_{ij} = \lVert x_i \rVert \, \lVert x_j \rVert \, \cos(x_i, x_j)"
+    said = "the score is the product of the two lengths and the cosine of the angle between them"
+    return render("lengths", rows=rows, example=example, query=query, identity=maths.display(identity, said))
+
+
+def norm(example: Example, place: int) -> Any:
+    """Return the length of a token's vector, the root of its inner product with itself."""
+    return _evaluated(example, sqrt(total(x[i, k] * x[i, k], k)), {i: place + 1})
+
+
+def cosine(example: Example, left: int, right: int) -> Any:
+    """Return the cosine of the angle between two tokens' vectors."""
+    length = sqrt(total(x[i, k] * x[i, k], k))
+    other = sqrt(total(x[j, k] * x[j, k], k))
+    inner = total(x[i, k] * x[j, k], k)
+    return _evaluated(example, inner / (length * other), {i: left + 1, j: right + 1})
+
+
+def _evaluated(example: Example, expression: Any, where: dict[Symbol, int]) -> Any:
+    decimal = Decimal()
+    elements = Elements(decimal, {x: example.array(lambda v: decimal.number(_rational(v)))})
+    elements.lengths.visit(expression, "a length or an angle")
+    return elements.value(expression, where)
+
+
+def _rational(value: Any) -> Any:
+    return Integer(value.numerator) / Integer(value.denominator)
+
+
+def _stage_lines(page: SentencePage, stage: Stage) -> dict[str, Any]:
+    rows = page.row(stage) if is_written_out(page.example) else []
+    return {"equation": page.equation(stage), "rows": rows}
+
+
+def _weights(page: SentencePage) -> list[Typeset]:
+    stage = page.mechanism.stage(a)
+    if is_written_out(page.example):
+        return page.row(stage, in_names=False)
+    places = range(1, len(page.example.tokens) + 1)
+    row = page.worked[a][page.query]
+    return [Typeset(p, (), page.value(a, (page.query + 1, p)), float(row[p - 1])) for p in places]
+
+
+def _context(page: SentencePage) -> list[str]:
+    return [page.latex.rounded(value) for value in page.worked[z][page.query]]
+
+
+def _panel(page: SentencePage, row: int) -> dict[str, Any]:
+    """Return how one query's scores, weights and context vector come about, in light HTML."""
+    defined = {stage.array: stage for stage in page.mechanism.stages}
+    keys = []
+    for place, token in enumerate(page.example.tokens, start=1):
+        scored = page.html.line(defined[s], (row + 1, place))
+        weighed = page.html.line(defined[a], (row + 1, place))
+        keys.append(
+            {
+                "place": place,
+                "token": token,
+                "score": _shown(scored),
+                "weight": _shown(weighed),
+                "value": weighed.value,
+            }
+        )
+    return {
+        "token": page.example.tokens[row],
+        "keys": keys,
+        "denominators": [
+            _shown(line)
+            for base, stage in defined.items()
+            if base not in (s, a, z)
+            for line in page.html.row(stage, row)
+        ],
+        "context": [_shown(line) for line in page.html.row(defined[z], row)],
+    }
+
+
+def _shown(line: Line) -> Markup:
+    value = line.value.replace("-", "−")
+    return Markup(f"{line.name} = {line.in_numbers} = <b>{value}</b>")
+
+
+def _matrix_line(stage: Stage) -> Markup:
+    product = matrix_product(stage)
+    return maths.inline(
+        matrix_equation(stage, product), matrix_equation(stage, product, spoken=True)
+    )
+
+

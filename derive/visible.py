@@ -1,0 +1,32 @@
+"""Text that stays on its line: what would break or turn a line around is shown by its code."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_BREAKING = {"Cc", "Cs", "Zl", "Zp"}
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def breaks_line(character: str) -> bool:
+    """Tell whether a character controls a terminal, ends a line or is no character at all."""
+    return unicodedata.category(character) in _BREAKING
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with characters that would break its line or turn it around as codes.
+
+    Words written from right to left are left alone; the invisible marks that force a direction
+    are not.
+    """
+    return "".join(
+        f"\\u{ord(character):04x}"
+        if breaks_line(character) or unicodedata.bidirectional(character) in _TURNING
+        else character
+        for character in text
+    )
+
+
+def shortened(text: str, most: int) -> str:
+    """Return ``text``, cut to ``most`` characters where it is longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
