@@ -21,9 +21,7 @@ SOFTMAX = Mechanism("softmax attention", (_own_score, softmax(), _own_sum))
 SHIFTED = Mechanism("softmax attention, shifted", (_own_score, shifted_softmax(), _own_sum))
 """The same as frameworks compute it, each row shifted by its largest score."""
 
-SCALED = Mechanism(
-    "scaled softmax attention", (scaled_dot_product(x, x), softmax(), _own_sum)
-)
+SCALED = Mechanism("scaled softmax attention", (scaled_dot_product(x, x), softmax(), _own_sum))
 """Scores divided by sqrt(d): the next lesson, and where other texts' numbers come from."""
 
 CROSS = Mechanism("attention of queries to keys", (dot_product(), softmax(), weighted_sum()))

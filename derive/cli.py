@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,11 @@ import click
 from derive.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from derive.evidence import Evidence
+    from derive.examples import Example
+    from derive.formula import Mechanism
     from derive.publish.telling import Telling
 
 ANSWERED_IN_PART = 3
@@ -38,6 +44,9 @@ def main() -> None:
 
     Example: derive show jim-john
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that has no letter for a sum sign shows its code instead of failing.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @main.command("list")
@@ -46,15 +55,15 @@ def list_() -> None:
 
     Example: derive list
     """
-    from rich.console import Console
     from rich.table import Table
 
     from derive.attention import MECHANISMS
     from derive.examples import BUILT_IN, load
     from derive.publish.notation import Text
+    from derive.publish.trimmed import Trimmed
     from derive.publish.writing import equation
 
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    console = _console()
     sentences = Table("sentence", "tokens", "dimensions", "text", box=None, pad_edge=False)
     for name in BUILT_IN:
         example = load(name)
@@ -62,15 +71,17 @@ def list_() -> None:
         sentences.add_row(name, str(tokens), str(dimensions), example.sentence)
     mechanisms = Table("mechanism", "formula", box=None, pad_edge=False)
     for key, mechanism in MECHANISMS.items():
-        mechanisms.add_row(key, ";  ".join(equation(stage, Text()) for stage in mechanism.stages))
-    console.print(sentences)
+        mechanisms.add_row(key, "\n".join(equation(stage, Text()) for stage in mechanism.stages))
+    console.print(Trimmed(sentences))
     console.print()
-    console.print(mechanisms)
+    console.print(Trimmed(mechanisms))
 
 
 @main.command()
 @click.argument("example")
-@click.option("--query", help="The token that asks, or its position from 1 (#2 if it looks like a token).")
+@click.option(
+    "--query", help="The token that asks, or its position from 1 (#2 if it looks like a token)."
+)
 @click.option(
     "--stage",
     type=click.Choice(["score", "normalise", "weighted-sum"]),
@@ -91,8 +102,12 @@ def list_() -> None:
     help="How scores become weights, or whether they are scaled first.",
 )
 @click.option("--digits", type=click.IntRange(1, 30), default=4, show_default=True)
-@click.option("--general", is_flag=True, help="The general formulas and the numbers, nothing written out.")
-@click.option("--substituted", is_flag=True, help="The context vector in the inputs alone, no piece named.")
+@click.option(
+    "--general", is_flag=True, help="The general formulas and the numbers, nothing written out."
+)
+@click.option(
+    "--substituted", is_flag=True, help="The context vector in the inputs alone, no piece named."
+)
 def show(
     example: str,
     query: str | None,
@@ -103,7 +118,7 @@ def show(
     general: bool,
     substituted: bool,
 ) -> None:
-    """Show a sentence worked step by step for one query.
+    r"""Show a sentence worked step by step for one query.
 
     EXAMPLE is a built-in sentence (see 'derive list') or the path of a YAML file.
 
@@ -117,17 +132,16 @@ def show(
     from derive.publish.telling import ROLES, is_written_out, tell
 
     loaded = load(example)
-    position = loaded.query if query is None else loaded.position(query, where=example, key="--query")
-    notation = Text() if format_ == "text" else Latex()
+    position = loaded.query if query is None else loaded.position(query, key="--query")
     if substituted:
-        _show_substituted(loaded, MECHANISMS[mechanism], position, notation)
+        _show_substituted(loaded, MECHANISMS[mechanism], position, format_)
         return
     telling = tell(
         loaded,
         MECHANISMS[mechanism],
         query=position,
         roles=(stage,) if stage else ROLES,
-        notation=notation,
+        notation=Text() if format_ == "text" else Latex(),
         digits=digits,
         write_out=not general,
     )
@@ -143,31 +157,49 @@ def show(
         sys.exit(ANSWERED_IN_PART)
 
 
-def _show_substituted(example: Any, mechanism: Any, query: int, notation: Any) -> None:
+def _show_substituted(example: Example, mechanism: Mechanism, query: int, format_: str) -> None:
+    from derive.publish import markdown
+    from derive.publish.notation import Latex, Text
     from derive.publish.telling import is_written_out, substituted
 
     if not is_written_out(example):
+        tokens, dimensions = example.shape
         raise InputError(
-            example.name,
+            example.where,
             "tokens",
-            f"{len(example.tokens)} are too many to substitute",
+            f"{tokens} tokens of {dimensions} dimensions are too many to substitute",
             "show it without --substituted",
         )
-    for line in substituted(example, mechanism, query, notation):
-        click.echo(line)
+    lines = substituted(example, mechanism, query, Text() if format_ == "text" else Latex())
+    if format_ == "text":
+        _print_lines(lines)
+    elif format_ == "json":
+        click.echo(_json({"tokens": list(example.tokens), "substituted": lines}))
+    elif format_ == "latex":
+        click.echo(markdown.aligned(lines))
+    else:
+        click.echo("\n\n".join(markdown.displayed(line) for line in lines))
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    from rich.text import Text
+
+    from derive.publish.trimmed import Trimmed
+
+    console = _console()
+    for line in lines:
+        console.print(Trimmed(Text(line)))
 
 
 def _print_telling(telling: Telling, format_: str) -> None:
     if format_ == "text":
-        from rich.console import Console
-
         from derive.publish import terminal
 
-        terminal.show(telling, Console(highlight=False, markup=False, emoji=False))
+        terminal.show(telling, _console())
     elif format_ == "json":
         from derive.publish.telling import as_data
 
-        click.echo(json.dumps(as_data(telling), ensure_ascii=False, indent=1, allow_nan=False))
+        click.echo(_json(as_data(telling)))
     else:
         from derive.publish import markdown
 
@@ -185,7 +217,7 @@ def _print_telling(telling: Telling, format_: str) -> None:
     help="Write the evidence to this file too, for the site.",
 )
 def check(examples: tuple[str, ...], all_: bool, as_json: bool, evidence: Path | None) -> None:
-    """Check the derived formulas against torch, stage by stage.
+    r"""Check the derived formulas against torch, stage by stage.
 
     Each EXAMPLE is a built-in sentence or the path of a YAML file. Exit status 0 only if every
     element lies within its rounding bound and every property is as stated.
@@ -205,28 +237,38 @@ def check(examples: tuple[str, ...], all_: bool, as_json: bool, evidence: Path |
     if as_json:
         click.echo(found.to_json(), nl=False)
     else:
-        from rich.console import Console
-
         from derive.publish import report
 
-        report.show(found, Console(highlight=False, markup=False, emoji=False))
+        report.show(found, _console())
     if not found.passed:
         sys.exit(1)
 
 
 def _checked(examples: tuple[Any, ...]) -> Evidence:
     """Run the checks with a progress line on the terminal's error stream."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console = _console(stderr=True)
     with console.status("starting torch") as status:
         try:
             from numeric.verification import check_all
         except ModuleNotFoundError as error:
             raise InputError(
-                "derive check", "", f"{error.name} is not installed", "pip install 'attention-derived[torch]'"
+                "derive check",
+                "",
+                f"{error.name} is not installed",
+                "pip install 'attention-derived[torch]'",
             ) from None
         return check_all(examples, progress=status.update)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Return a console that takes no markup from what it prints."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
 
 
 if __name__ == "__main__":

@@ -242,14 +242,18 @@ def _axes(entry: Indexed) -> Indices:
     """Return the indices of an entry, which code can only count along whole axes."""
     axes = tuple(entry.indices)
     if len(set(axes)) < len(axes) or not all(index.is_Symbol for index in axes):
-        raise FormulaError(f"{entry}: code needs distinct plain indices; define its part in a stage")
+        raise FormulaError(
+            f"{entry}: code needs distinct plain indices; define its part in a stage"
+        )
     return axes
 
 
 def _check_limits(expression: Sum | Largest) -> None:
     for index, low, high in expression.limits:
         if low != 1 or high not in UPPER_LIMIT.values():
-            raise FormulaError(f"{expression}: code sums over whole axes, not {index} = {low} to {high}")
+            raise FormulaError(
+                f"{expression}: code sums over whole axes, not {index} = {low} to {high}"
+            )
 
 
 def _letter(index: Symbol) -> str:

@@ -7,7 +7,7 @@ arithmetic, which knows none of the rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -22,7 +22,11 @@ from derive.formula import INPUT_SHAPES, UPPER_LIMIT, Stage, d, d_v, n, n_q
 from derive.rewriting import Rule, with_letters
 from derive.written_out import named_entries
 
-SMALL_SHAPES = ({n_q: 1, n: 1, d: 1, d_v: 1}, {n_q: 2, n: 2, d: 1, d_v: 1}, {n_q: 3, n: 3, d: 2, d_v: 2})
+SMALL_SHAPES = (
+    {n_q: 1, n: 1, d: 1, d_v: 1},
+    {n_q: 2, n: 2, d: 1, d_v: 1},
+    {n_q: 3, n: 3, d: 2, d_v: 2},
+)
 """Sizes at which every step is written out and compared."""
 
 
@@ -90,12 +94,16 @@ def recheck(derivation: Derivation) -> int:
     for sizes in SMALL_SHAPES:
         for step in derivation.steps:
             elements = _written_out(step, derivation.definitions, sizes)
-            free = sorted((step.before.free_symbols | step.after.free_symbols) & UPPER_LIMIT.keys(), key=str)
+            free = sorted(
+                (step.before.free_symbols | step.after.free_symbols) & UPPER_LIMIT.keys(), key=str
+            )
             for place in product(*(range(1, sizes[UPPER_LIMIT[index]] + 1) for index in free)):
                 where = dict(zip(free, place, strict=True))
                 left, right = (elements.value(side, where) for side in (step.before, step.after))
                 if not is_zero(left - right):
-                    raise DerivationError(f"{step.rule!r}: {left} is not {right} at {where}, {sizes}")
+                    raise DerivationError(
+                        f"{step.rule!r}: {left} is not {right} at {where}, {sizes}"
+                    )
                 compared += 1
     return compared
 
@@ -107,7 +115,7 @@ def is_zero(expression: Expr) -> bool:
 
 
 def _written_out(step: Step, stages: Sequence[Stage], sizes: dict[Symbol, int]) -> Elements[Expr]:
-    """Return an interpreter that knows every array in ``step``: defined ones by their definition."""
+    """Return an interpreter that knows every array in ``step``, defined ones by definition."""
     defined = {stage.array: stage for stage in stages}
     needed = [step.before, step.after, *(stage.value for stage in stages)]
     entries = {entry for side in needed for entry in side.atoms(Indexed)}
@@ -115,12 +123,23 @@ def _written_out(step: Step, stages: Sequence[Stage], sizes: dict[Symbol, int]) 
     for bounded in {part for side in needed for part in side.atoms(ExprWithLimits)}:
         limits.update({index: high for index, _, high in bounded.limits})
     given: dict[IndexedBase, Any] = {}
-    for entry in entries:
-        if entry.base not in defined and entry.base not in given:
-            shape = INPUT_SHAPES.get(entry.base) or [limits[t] for t in entry.indices]
-            given[entry.base] = named_entries(entry.base, [sizes[t] for t in shape])
+    for base in {entry.base for entry in entries} - defined.keys():
+        shape = _shape(base, entries, limits)
+        given[base] = named_entries(base, [sizes[size] for size in shape])
     elements = Elements(Symbolic(), given)
     elements.run(stages)
     elements.lengths = Lengths({base: array.shape for base, array in elements.arrays.items()})
     elements.lengths.assume(sizes)
     return elements
+
+
+def _shape(
+    base: IndexedBase, entries: Iterable[Indexed], limits: Mapping[Symbol, Symbol]
+) -> Sequence[Symbol]:
+    """Return the sizes of an array that may be anything, from the indices it is read at."""
+    if base in INPUT_SHAPES:
+        return INPUT_SHAPES[base]
+    for entry in entries:
+        if entry.base == base and all(index in limits for index in entry.indices):
+            return [limits[index] for index in entry.indices]
+    raise DerivationError(f"nothing says how large {base} is")

@@ -23,7 +23,7 @@ Arrays = Mapping[IndexedBase, "numpy.ndarray[Any, numpy.dtype[Any]]"]
 
 
 class Algebra(Protocol[Scalar]):
-    """What a scalar is. Sums and products come whole, so that an algebra may order or bound them."""
+    """What a scalar is. Sums and products come whole: an algebra may order or bound them."""
 
     def number(self, value: Rational) -> Scalar:
         """Return an exact rational number as a scalar."""
@@ -183,7 +183,9 @@ class Elements(Generic[Scalar]):
         """Evaluate a product; factors with a negative power go below one fraction line."""
         above, below = split_quotient(factors)
         numerator = self._multiplied(above or [S.One], where)
-        return self.algebra.divide(numerator, self._multiplied(below, where)) if below else numerator
+        return (
+            self.algebra.divide(numerator, self._multiplied(below, where)) if below else numerator
+        )
 
     def power(self, expression: Pow, where: Mapping[Symbol, int]) -> Scalar:
         """Evaluate whole powers, square roots and their reciprocals."""

@@ -40,7 +40,8 @@ class Comparison:
 
     ``verdict``: ``within bound``; ``refuted`` (an element lies beyond its bound); ``undecided`` (no
     finite bound exists, for instance after an overflow: never a pass); ``skipped`` (the comparison
-    has no meaning here). ``reason`` says why, for every verdict but the first.
+    has no meaning here). ``reason`` says why, and beside ``within bound`` what was left out, if
+    anything.
     """
 
     example: str
@@ -60,7 +61,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A result printed in a note, beside what ``implementation`` makes of the same input."""
+    """A result printed in a note, beside what ``implementation`` makes of the same input.
+
+    ``verdict``: ``reproduced`` (equal to the digits printed); ``within bound`` (the note prints
+    more digits than rounding leaves certain, and its numbers lie within the certified bound around
+    the exact ones); ``refuted``. ``reason`` says how the two texts differ, where they do.
+    """
 
     example: str
     title: str
@@ -68,6 +74,7 @@ class Reproduction:
     computed: str
     implementation: str
     verdict: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ class Evidence:
         return (
             any(c.verdict == WITHIN_BOUND for c in self.comparisons)
             and all(c.verdict in (WITHIN_BOUND, SKIPPED) for c in self.comparisons)
-            and all(r.verdict == REPRODUCED for r in self.reproductions)
+            and all(r.verdict in (REPRODUCED, WITHIN_BOUND) for r in self.reproductions)
             and all(p.verdict == p.stated for p in self.properties)
         )
 
@@ -205,7 +212,7 @@ def _build(kind: type[Any], content: Any) -> Any:
         raise EvidenceError(f"{kind.__name__}: an object is expected; {_AGAIN}")
     _check_keys(content, {field.name for field in fields(kind)}, kind.__name__)
     types = get_type_hints(kind)
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in content.items():
         where = f"{kind.__name__}.{name}"
         if kind is Evidence and name in _ROWS:

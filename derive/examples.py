@@ -52,8 +52,13 @@ class Example:
         """Number of tokens n and of dimensions d."""
         return len(self.tokens), len(self.vectors[0])
 
+    @property
+    def where(self) -> str:
+        """What an error message calls this sentence: its file, or its name."""
+        return self.origin or self.name
+
     def array(self, convert: Any = lambda value: value) -> Any:
-        """Return the vectors as an (n, d) object array, each exact value put through ``convert``."""
+        """Return the vectors as an (n, d) object array, each value put through ``convert``."""
         entries = numpy.empty(self.shape, dtype=object)
         for row, vector in enumerate(self.vectors):
             for column, number in enumerate(vector):
@@ -65,7 +70,7 @@ class Example:
         places = [p for p, token in enumerate(self.tokens) if token == query]
         if len(places) == 1:
             return places[0]
-        where = where or self.origin or self.name
+        where = where or self.where
         if places:
             choices = " or ".join(f"#{p + 1}" for p in places)
             raise InputError(

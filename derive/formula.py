@@ -60,6 +60,7 @@ class Largest(ExprWithLimits):
     """
 
     def __new__(cls, function: Expr, *limits: tuple[Symbol, int, Expr]) -> Largest:
+        """Make the maximum of ``function`` over (index, first, last)."""
         bounded: Largest = super().__new__(cls, function, *limits)
         return bounded
 

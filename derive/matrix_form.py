@@ -37,7 +37,7 @@ def matrix_product(stage: Stage) -> MatrixExpr | None:
     factors = Mul.make_args(body)
     if len(factors) != 2 or not all(isinstance(f, Indexed) and f.rank == 2 for f in factors):
         return None
-    sizes = {**UPPER_LIMIT, summed: last}
+    sizes = {summed: last, **UPPER_LIMIT}
     left, right = sorted(factors, key=lambda factor: row not in factor.indices)
     if set(left.indices) != {row, summed} or set(right.indices) != {summed, column}:
         return None

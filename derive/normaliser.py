@@ -41,7 +41,7 @@ def softmax() -> Choice:
 
 
 def shifted_softmax() -> Choice:
-    """m[i] = max_j s[i, j];  D[i] = sum_j exp(s[i, j] - m[i]);  a[i, j] = exp(s[i, j] - m[i]) / D[i].
+    """m[i] = max_j s[i, j];  D[i] = sum_j exp(s[i, j] - m[i]);  a[i, j] = exp(...) / D[i].
 
     No exponent is above zero, so nothing overflows. Equal to ``softmax`` (see properties).
     """

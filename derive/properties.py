@@ -8,12 +8,12 @@ none is found either, the property is undecided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sympy import Expr, Indexed, IndexedBase, Integer, MatrixExpr, Mul, Pow, Sum, Symbol, exp
+from sympy import Expr, Indexed, IndexedBase, Integer, MatrixExpr, Mul, Pow, Symbol
 
 from derive.attention import MECHANISMS
 from derive.binding import rename
@@ -24,12 +24,10 @@ from derive.formula import (
     Mechanism,
     Q,
     Stage,
-    V,
     a,
     array,
     i,
     j,
-    k,
     m,
     s,
     total,
@@ -62,7 +60,7 @@ from derive.witness import (
 PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
 
 t, b, r = array("t"), array("b"), array("r")
-"""Arrays that may be anything: a shift for each row, a bound for each column, a factor for each row."""
+"""Arrays that may be anything: a shift for each row, a bound for each column, a row's factor."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,10 @@ def _symmetric(mechanism: Mechanism) -> Proof:
             s[j, i],
             [
                 ("the definition of s", unfold(score)),
-                ("the same products, for numbers commute: the definition of s_ji", exactly(swapped)),
+                (
+                    "the same products, for numbers commute: the definition of s_ji",
+                    exactly(swapped),
+                ),
             ],
             [score],
         ),
@@ -185,7 +186,7 @@ def _product(base: IndexedBase) -> Callable[[Mechanism], Proof]:
     return prove
 
 
-def _never(mechanism: Mechanism, reading: Reading) -> Difference | None:
+def _never(_mechanism: Mechanism, _reading: Reading) -> Difference | None:
     return None
 
 
@@ -198,8 +199,16 @@ def rows_sum(mechanism: Mechanism) -> Derivation:
     reasons: list[tuple[str, Rule]] = [("the definition of a", unfold(weight))]
     if isinstance(weight.value, Mul):
         reasons.append(("what does not depend on j stands before the sum", pull_out))
-        reasons.append(("the sum is D_i by definition, and D_i / D_i = 1", fold(mechanism.stage(D))))
+        definition = fold(_denominator(mechanism))
+        reasons.append(("the sum is D_i by definition, and D_i / D_i = 1", definition))
     return derive(total(a[i, j], j), Integer(1), reasons, _from_scores(mechanism))
+
+
+def _denominator(mechanism: Mechanism) -> Stage:
+    for stage in mechanism.stages:
+        if stage.array == D:
+            return stage
+    raise DerivationError(f"{mechanism.title} has no denominator D")
 
 
 def _row_sum_off(mechanism: Mechanism, reading: Reading) -> Difference | None:
@@ -243,7 +252,7 @@ def _back_to_weight(mechanism: Mechanism) -> list[tuple[str, Rule]]:
     stages = _from_scores(mechanism)
     back: list[tuple[str, Rule]] = []
     if len(stages) > 1:
-        back.append(("the definition of D, read backwards", fold(mechanism.stage(D))))
+        back.append(("the definition of D, read backwards", fold(_denominator(mechanism))))
     return [*back, ("the definition of a, read backwards", fold(mechanism.stage(a)))]
 
 
@@ -266,7 +275,9 @@ def _scale_invariant(mechanism: Mechanism) -> Proof:
     return (derive(start, a[i, j], reasons, _from_scores(mechanism)),)
 
 
-def _changes_with(change: Callable[[Any], Any]) -> Callable[[Mechanism, Reading], Difference | None]:
+def _changes_with(
+    change: Callable[[Any], Any],
+) -> Callable[[Mechanism, Reading], Difference | None]:
     def fails(mechanism: Mechanism, reading: Reading) -> Difference | None:
         stages = _from_scores(mechanism)
         before = reading.run(stages)[a][0, 0]
@@ -279,7 +290,7 @@ def _changes_with(change: Callable[[Any], Any]) -> Callable[[Mechanism, Reading]
 def _is_softmax(mechanism: Mechanism) -> Proof:
     softmax = MECHANISMS["softmax"]
     start: Expr = a[i, j]
-    for rule in (unfold(mechanism.stage(a)), unfold(mechanism.stage(D))):
+    for rule in (unfold(mechanism.stage(a)), unfold(_denominator(mechanism))):
         start = rule(start)
     reasons = [
         ("an exponential of a difference is a quotient of exponentials", split_exponentials),
@@ -425,18 +436,19 @@ STATED: Mapping[Claim, Mapping[str, str]] = {
     SHIFT_INVARIANT: {"raw": REFUTED, "sum": REFUTED, "softmax": PROVED},
     SCALE_INVARIANT: {"raw": REFUTED, "sum": PROVED, "softmax": REFUTED},
     SHIFTED_IS_SOFTMAX: {"shifted": PROVED},
-    IN_HULL: {"raw": REFUTED, "sum": REFUTED, "softmax": PROVED, "shifted": PROVED, "cross": PROVED},
+    IN_HULL: {
+        "raw": REFUTED,
+        "sum": REFUTED,
+        "softmax": PROVED,
+        "shifted": PROVED,
+        "cross": PROVED,
+    },
     CONTEXT_IS_PRODUCT: {"softmax": PROVED, "cross": PROVED},
 }
-"""What is stated of which mechanism. Each is decided afresh; a verdict that differs fails the checks."""
+"""What is stated of which mechanism; a claim that is decided otherwise fails the checks."""
 
 
 @cache
 def all_properties() -> tuple[Property, ...]:
     """Decide every claim for every mechanism it is listed with."""
     return tuple(decide(claim, key) for claim, keys in STATED.items() for key in keys)
-
-
-def properties_named(name: str) -> Iterable[Property]:
-    """Return the properties of one name, one for each mechanism."""
-    return (found for found in all_properties() if found.claim.name == name)

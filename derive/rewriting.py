@@ -149,7 +149,7 @@ def _match(
         for found in _match(left, right, variables, binding):
             if shared not in {t for v in found.values() for t in v.free_symbols}:
                 yield found
-    elif not pattern.args or not variables & pattern.free_symbols and not pattern.has(ExprWithLimits):
+    elif not (variables & pattern.free_symbols or pattern.has(ExprWithLimits)):
         if pattern == expression:
             yield dict(binding)
     elif pattern.func is expression.func and len(pattern.args) == len(expression.args):

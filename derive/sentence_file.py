@@ -1,5 +1,7 @@
 """Read a sentence from YAML: every scalar stays the text that was written, nothing is evaluated.
 
+::
+
     title: My sentence            # optional
     tokens: [the, cat, sat]
     vectors:                      # one row for each token, or a mapping from token to row
@@ -11,7 +13,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Hashable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -22,10 +24,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from derive.errors import InputError
+from derive.visible import breaks_line, shortened
 
-MOST_BYTES = 1_000_000
+MOST_BYTES = 500_000
+"""The largest file that is read; ten times what the longest sentence that is worked needs."""
+
 LARGEST_EXPONENT = 150
-"""Decimals beyond 1e150 or below 1e-150 (other than zero) are refused: float64 cannot hold their products."""
+"""Decimals beyond 1e150 or below 1e-150 are refused: float64 cannot hold their products."""
 
 
 class _TextLoader(yaml.SafeLoader):
@@ -33,9 +38,9 @@ class _TextLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(
-                None, None, "an alias (*name) is not allowed; write the value out", event.start_mark
+                None, None, "an alias (*name) may not stand for a value", event.start_mark
             )
         return super().compose_node(parent, index)
 
@@ -50,8 +55,17 @@ class _TextLoader(yaml.SafeLoader):
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def flatten_mapping(self, node: Any) -> None:
+        """Leave a mapping as it is written: ``<<`` is a key like any other."""
+
 
 _TextLoader.yaml_implicit_resolvers = {}
+# Tags such as !!int or !!python/object would build other values than text.
+_TextLoader.yaml_constructors = {
+    tag: build
+    for tag, build in yaml.SafeLoader.yaml_constructors.items()
+    if tag in (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
+}
 
 
 class SentenceFile(BaseModel):
@@ -99,18 +113,23 @@ class SentenceFile(BaseModel):
         """Return one row of (value, text) for each token, all of one length."""
         named = self._named_rows(where)
         rows = [
-            [(read_decimal(text, where, f"{key}[{p}]"), text) for p, text in enumerate(row, start=1)]
+            [
+                (read_decimal(text, where, f"{key}[{p}]"), text.strip().removeprefix("+"))
+                for p, text in enumerate(row, start=1)
+            ]
             for key, row in named
         ]
         first = len(rows[0])
         for (key, _), row, token in zip(named, rows, self.tokens, strict=True):
             if not row:
-                raise InputError(where, key, f"the vector of {token!r} is empty", "write its numbers")
+                raise InputError(
+                    where, key, f"the vector of {token!r} is empty", "write its numbers"
+                )
             if len(row) != first:
                 raise InputError(
                     where,
                     key,
-                    f"the vector of {token!r} has {len(row)} numbers, "
+                    f"the vector of {token!r} has {len(row)} number{'s' * (len(row) != 1)}, "
                     f"that of {self.tokens[0]!r} has {first}",
                     "give every token the same number of dimensions",
                 )
@@ -129,7 +148,7 @@ class SentenceFile(BaseModel):
                         where,
                         f"tokens[{place}]",
                         f"{token!r} has no vector",
-                        f"add it under vectors, or take it out of tokens",
+                        "add it under vectors, or take it out of tokens",
                     )
             return [(f"vectors.{token}", self.vectors[token]) for token in self.tokens]
         if len(self.vectors) < len(self.tokens):
@@ -156,10 +175,10 @@ def read_decimal(text: str, where: str, key: str) -> Fraction:
     try:
         if not text.isascii() or len(text) > 60 or "_" in text:
             raise InvalidOperation
-        number = Decimal(text.strip())
+        # YAML writes infinity and NaN with a dot: .inf, -.inf, .nan
+        number = Decimal(re.sub(r"\.(?=inf|nan)", "", text.strip(), flags=re.IGNORECASE))
     except InvalidOperation:
-        shown = text if len(text) <= 40 else text[:40] + "..."
-        raise InputError(where, key, f"{shown!r} is not a number", remedy) from None
+        raise InputError(where, key, f"{shortened(text, 40)!r} is not a number", remedy) from None
     if not number.is_finite():
         raise InputError(where, key, f"{text} is not a finite number", remedy)
     if number and abs(number.adjusted()) > LARGEST_EXPONENT:
@@ -172,7 +191,7 @@ def read_decimal(text: str, where: str, key: str) -> Fraction:
 def check_text(text: str, where: str, key: str) -> None:
     """Refuse control characters: they would break a terminal's lines and a page's text."""
     for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs"):
+        if breaks_line(character):
             raise InputError(
                 where, key, f"it holds the control character U+{ord(character):04X}", "remove it"
             )
@@ -191,14 +210,22 @@ def load_yaml(text: str, *, where: str) -> Any:
         problem = str(error).splitlines()[0]
         raise InputError(where, "", f"not YAML: {problem}", "write it as plain text") from None
     except RecursionError:
-        raise InputError(where, "", "it is nested too deeply", "write tokens: and vectors:") from None
+        raise InputError(
+            where, "", "it is nested too deeply", "write tokens: and vectors:"
+        ) from None
+    except (ValueError, OverflowError):
+        # PyYAML's own scanner lets these through for a %YAML version or a \U escape out of range.
+        raise InputError(
+            where, "", "not YAML: a number or an escape in it is out of range", "correct it"
+        ) from None
 
 
 def read_sentence(name: str) -> tuple[SentenceFile, str, str]:
     """Read a sentence file; return its content, a short name and the path as given."""
     path = Path(name)
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise InputError(
             name,
@@ -209,8 +236,12 @@ def read_sentence(name: str) -> tuple[SentenceFile, str, str]:
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise InputError(name, "", reason, "give the path of a YAML file") from None
+    except ValueError:
+        raise InputError(name, "", "no file can have this name", "correct the path") from None
     if len(raw) > MOST_BYTES:
-        raise InputError(name, "", f"{len(raw)} bytes are too many", f"stay below {MOST_BYTES}")
+        raise InputError(
+            name, "", f"it holds more than {MOST_BYTES:,} bytes", "give a shorter sentence"
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -220,8 +251,11 @@ def read_sentence(name: str) -> tuple[SentenceFile, str, str]:
 
 def _in_one_line(error: ValidationError, where: str) -> InputError:
     """Turn pydantic's report into one line about its first complaint."""
-    found = error.errors()[0]
-    steps = [step for step in found["loc"] if step not in ("list[list[str]]", "dict[str,list[str]]")]
+    # A misspelt key is both unknown and missing; the first of the two says what to correct.
+    found = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    steps = [
+        step for step in found["loc"] if step not in ("list[list[str]]", "dict[str,list[str]]")
+    ]
     key = ""
     for step in steps:
         key += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if key else str(step)
@@ -235,5 +269,7 @@ def _in_one_line(error: ValidationError, where: str) -> InputError:
             where, key, "this is not a row of numbers", "write rows such as [0.1, 0.2, 0.3]"
         )
     if steps[0] == "tokens":
-        return InputError(where, key, "this is not a word", "write tokens as [first, second, third]")
+        return InputError(
+            where, key, "this is not a word", "write tokens as [first, second, third]"
+        )
     return InputError(where, key, "this is not text", "write a single line of text")

@@ -10,9 +10,9 @@ from sympy import Add, Expr, Indexed, IndexedBase, Mul, Pow, Sum, exp
 def is_positive(expression: Expr, positive: Collection[IndexedBase] = ()) -> bool:
     """Tell whether ``expression`` is above zero for all real inputs.
 
-    ``positive`` names arrays whose entries are known to be above zero. The rules: e^u > 0; sizes are positive; sums
-    (of one term or more), products, quotients and powers of positive terms are positive. ``False``
-    means not shown, never shown to be otherwise.
+    ``positive`` names arrays whose entries are known to be above zero. The rules: e^u > 0; sizes
+    are positive; sums (of one term or more), products, quotients and powers of positive terms are
+    positive. ``False`` means not shown, never shown to be otherwise.
     """
 
     def shown(part: Expr) -> bool:

@@ -52,14 +52,16 @@ Fails = Callable[["Reading"], Difference | None]
 
 
 class Reading:
-    """A formula read at one input, over exact fractions where it is rational, else over intervals."""
+    """A formula read at one input: over exact fractions where it is rational, or intervals."""
 
     def __init__(self, inputs: Arrays) -> None:
         self.inputs = dict(inputs)
 
     def run(self, stages: Sequence[Stage], **replaced: Any) -> dict[IndexedBase, Any]:
         """Return every array; ``replaced`` gives other values for inputs, by name."""
-        given = {base: replaced.get(str(base), rows) for base, rows in self.inputs.items()}
+        given: dict[IndexedBase, Any] = {
+            base: replaced.get(str(base), rows) for base, rows in self.inputs.items()
+        }
         try:
             return Elements(Exact(), given).run(stages)
         except NotRational:
@@ -69,7 +71,7 @@ class Reading:
 
 
 def find_witness(shapes: Sequence[Shapes], fails: Fails) -> Witness:
-    """Return the first input, in order of size and simplicity, for which ``fails`` finds a difference.
+    """Return the first input, by size and simplicity, for which ``fails`` finds a difference.
 
     ``shapes`` lists the shapes to try, smallest first. Raises ``LookupError`` when none fails:
     then nothing is known, for the search is not a proof.

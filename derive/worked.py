@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from numpy import isfinite
 from sympy import IndexedBase, Pow, Rational, exp
 
-from derive.algebras.decimal import Decimal
+from derive.algebras.decimal import LARGEST_EXPONENT, Decimal
 from derive.algebras.exact import Exact
 from derive.elements import Elements
 from derive.errors import InputError
@@ -17,6 +18,9 @@ from derive.formula import Mechanism, x
 
 MOST_TOKENS = 200
 """The longest sentence that is worked in numbers for all pairs of tokens."""
+
+MOST_PRODUCTS = 200_000
+"""The most products of two numbers that all scores may need: some ten seconds of work."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,36 +39,70 @@ class Worked:
         return self.arrays[base]
 
     def floats(self, base: IndexedBase) -> Any:
-        """Return one array as nested lists of the nearest float64 numbers."""
-        return self.arrays[base].astype(float).tolist()
+        """Return one array as nested lists of the nearest float64 numbers.
+
+        Raises ``InputError`` where an entry is larger than float64 can hold.
+        """
+        try:
+            nearest = self.arrays[base].astype(float)
+        except OverflowError:
+            nearest = None
+        if nearest is None or not isfinite(nearest).all():
+            raise InputError(
+                self.example.where,
+                "vectors",
+                f"an entry of {base} is larger than float64 can hold",
+                "scale the vectors down",
+            )
+        return nearest.tolist()
 
 
 @cache
 def work_out(example: Example, mechanism: Mechanism) -> Worked:
     """Compute every stage of a self-attention ``mechanism`` for ``example``.
 
-    Raises ``InputError`` for a sentence that is too long, or whose scores sum to zero where the
-    mechanism divides by that sum.
+    Raises ``InputError`` for a sentence that is too long, for scores whose exponential nobody can
+    write down, and for scores that sum to zero where the mechanism divides by that sum.
     """
-    if len(example.tokens) > MOST_TOKENS:
-        raise InputError(
-            example.origin,
-            "tokens",
-            f"{len(example.tokens)} tokens are too many",
-            f"all pairs are worked for at most {MOST_TOKENS}",
-        )
+    _check_size(example)
     algebra = Exact() if is_rational(mechanism) else Decimal()
     given = {x: example.array(lambda value: algebra.number(Rational(value)))}
     try:
         arrays = Elements(algebra, given).run(mechanism.stages)
     except ZeroDivisionError:
         raise InputError(
-            example.origin,
+            example.where,
             "vectors",
             f"{mechanism.title} divides by zero here",
             "the scores of one query sum to zero; use softmax, or other vectors",
         ) from None
+    except OverflowError:
+        raise InputError(
+            example.where,
+            "vectors",
+            "a score is so large that its exponential cannot be written",
+            f"scale the vectors down until every score is below {LARGEST_EXPONENT:.0e}",
+        ) from None
     return Worked(example, mechanism, arrays)
+
+
+def _check_size(example: Example) -> None:
+    tokens, dimensions = example.shape
+    if tokens > MOST_TOKENS:
+        raise InputError(
+            example.where,
+            "tokens",
+            f"{tokens} tokens are too many",
+            f"all pairs are worked for at most {MOST_TOKENS}",
+        )
+    products = tokens * tokens * dimensions
+    if products > MOST_PRODUCTS:
+        raise InputError(
+            example.where,
+            "vectors",
+            f"{tokens} tokens of {dimensions} dimensions make {products:,} products",
+            f"give fewer tokens or dimensions; at most {MOST_PRODUCTS:,} are worked",
+        )
 
 
 def is_rational(mechanism: Mechanism) -> bool:

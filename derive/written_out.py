@@ -17,7 +17,7 @@ from derive.elements import Elements
 from derive.formula import Mechanism
 
 MOST_TOKENS = 16
-"""The longest sentence whose formulas are written out; beyond it a line holds too many terms to read."""
+"""The longest sentence whose formulas are written out; a longer line is too long to read."""
 
 Shapes = Mapping[IndexedBase, Sequence[int]]
 
@@ -52,5 +52,5 @@ def fully_substituted(mechanism: Mechanism, shapes: Shapes) -> dict[IndexedBase,
 
 
 def self_attention_shapes(mechanism: Mechanism, tokens: int, dimensions: int) -> Shapes:
-    """Shapes of the inputs when every input has one row of ``dimensions`` numbers per token."""
-    return {base: (tokens, dimensions) for base in mechanism.inputs}
+    """Return the inputs' shapes where each has one row of ``dimensions`` numbers per token."""
+    return dict.fromkeys(mechanism.inputs, (tokens, dimensions))

@@ -4,11 +4,12 @@ The bound holds for every program that evaluates the formula's own sums, product
 exponentials, square roots and maxima in the stated precision, in any order of each sum and product.
 It is computed from the operations and the precision alone, never from a run.
 
-Model (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., sections 2.2 and 3.1; with
-underflow as in its section 2.2, problem 2.19). Rounding to nearest, unit roundoff u, smallest
-subnormal h:
+Model (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, chapters 2 to 4).
+Rounding to nearest, unit roundoff u, smallest subnormal h:
 
-    fl(x op y) = (x op y)(1 + t) + w,   |t| <= u,  |w| <= h / 2,  t w = 0;  w = 0 for a sum
+    fl(x op y) = (x op y)(1 + t) + w,   |t| <= u,  |w| <= h / 2,  t w = 0
+
+where w is zero for the sum of two floating-point numbers, because a sum that small is exact;
 
     g(m) = m u / (1 - m u),  and a product of m factors (1 + t) differs from 1 by at most g(m)
 
@@ -93,7 +94,7 @@ class Rounding:
         """A sum of m terms: sum e_i + g(m-1) sum |y_i|, in any order.
 
         Whatever the order, a term passes through at most m - 1 additions, each a factor (1 + t),
-        and additions do not underflow (Higham, section 4.2). The y_i may be any numbers that their
+        and additions do not underflow. The y_i may be any numbers that their
         bounds allow, an unrounded product included: so a fused multiply-add, which skips a
         product's rounding, is covered, its own underflow being the one that the product did not
         use. An accumulator that starts at zero, and lanes filled up with zeros, add exactly.
@@ -113,9 +114,10 @@ class Rounding:
     def multiply(self, factors: Sequence[Rounded]) -> Rounded:
         """A product of m factors: prod (|x_i| + e_i) - prod |x_i| + g(m-1) prod |y_i| + underflow.
 
-        Of m factors, m - 1 products are rounded, in any order. One that underflows is off by h/2 and
-        then multiplied by factors that are left: at most (m-1) h/2 (1 + g(m-1)) prod max(1, |y_i|)
-        in all. The same product bounds every intermediate result, so it also decides overflow.
+        Of m factors, m - 1 products are rounded, in any order. One that underflows is off by h/2
+        and then multiplied by the factors that are left: in all at most
+        (m-1) h/2 (1 + g(m-1)) prod max(1, |y_i|). That product also bounds every intermediate
+        result, so it decides overflow.
         A factor that is exactly 1 or -1 rounds nothing.
         """
         if all(f.error == 0 and abs(f.exact) == 1 for f in factors[1:]):
@@ -157,21 +159,21 @@ class Rounding:
         return self.within_range(exact, error, reached, (numerator, denominator))
 
     def exp(self, exponent: Rounded) -> Rounded:
-        """exp(x): exp(x) (exp(e) - 1) from the exponent, and the program's own error.
+        """An exponential: the error of its exponent, and the program's own.
 
-        exp(y) <= exp(x) exp(e). One unit in the last place of exp(y) is at most 2 u exp(y) + h, and
-        a result below the normal range may be flushed to zero, off by the smallest normal number.
+        |exp(y) - exp(x)| <= exp(x) (exp(e) - 1), and exp(y) <= exp(x) exp(e). One unit in the last
+        place of exp(y) is at most 2 u exp(y) + h, and a result below the normal range may be
+        flushed to zero, off by the smallest normal number.
         """
         exact = exponent.exact.exp()
         largest = exact * exponent.error.exp()
-        error = (
-            exact * exponent.error.expm1() + self.exp_relative * largest + self.exp_underflow
-        )
+        error = exact * exponent.error.expm1() + self.exp_relative * largest + self.exp_underflow
         return self.within_range(exact, error, abs(exact) + error, (exponent,))
 
     def sqrt(self, radicand: Rounded) -> Rounded:
-        """sqrt(x): |sqrt(y) - sqrt(x)| = |y - x| / (sqrt(y) + sqrt(x)), and one rounding.
+        """A square root: one rounding, and the error of what it is taken of.
 
+        |sqrt(y) - sqrt(x)| = |y - x| / (sqrt(y) + sqrt(x)), with y at least x - e.
         Correctly rounded by IEEE 754; a root cannot underflow.
         """
         least = radicand.exact - radicand.error
@@ -210,7 +212,7 @@ def _inherited(operands: Sequence[Rounded]) -> str:
 _INFINITY = arb.pos_inf()
 
 
-def bounds(
+def rounding_bounds(
     mechanism: Mechanism,
     given: Mapping[IndexedBase, Any],
     precision: Precision,

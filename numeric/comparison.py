@@ -55,8 +55,9 @@ def _compare(
         if error != 0:
             ratio = max(ratio, _upper(error / rounded.error) if rounded.error != 0 else math.inf)
         if error > rounded.error:
+            exact = rounded.exact.str(20, radius=False)
             refuted = refuted or (
-                f"{_element(index)} is {found[place]}, exactly {rounded.exact.str(20, radius=False)}: "
+                f"{_element(index)} is {found[place]}, exactly {exact}: "
                 f"{error_ulp:.3g} units in the last place off, bound {bound_ulp:.3g}"
             )
         elif not error <= rounded.error:

@@ -119,5 +119,3 @@ def _generated_stages(mechanism: Mechanism, library: ModuleType, given: Arrays) 
 
 def _compiled_stages(formula: Mechanism, backend: Backend, given: Arrays) -> Arrays:
     return compiled(formula, input_shapes(given), backend)(given)
-
-

@@ -23,28 +23,28 @@ class Precision:
 
     @property
     def unit_roundoff(self) -> Fraction:
-        """u = 2**-bits: rounding changes x by at most u |x|, in the normal range."""
+        """Rounding changes x by at most u |x| in the normal range: u = 2**-bits."""
         return Fraction(1, 2**self.bits)
 
     @property
     def smallest_subnormal(self) -> Fraction:
         """The distance between neighbours nearest to zero; 0 where the exponent has no limit."""
-        return Fraction(0) if self.least is None else Fraction(2) ** self.least
+        return Fraction(0) if self.least is None else _power_of_two(self.least)
 
     @property
     def smallest_normal(self) -> Fraction:
         """The smallest positive number that has all its significant bits."""
-        return self.smallest_subnormal * 2 ** (self.bits - 1)
+        return self.smallest_subnormal * (1 << self.bits - 1)
 
     @property
     def largest(self) -> Fraction | None:
         """The largest finite number, or ``None`` where there is none."""
         if self.greatest is None:
             return None
-        return (1 - self.unit_roundoff) * Fraction(2) ** self.greatest
+        return (1 - self.unit_roundoff) * _power_of_two(self.greatest)
 
     def ulp_exponent(self, magnitude: int) -> int:
-        """Return e such that 2**e is one unit in the last place of the numbers from 2**magnitude on.
+        """Return e such that 2**e is one unit in the last place of numbers from 2**magnitude on.
 
         A unit in the last place is the distance from a number to its next neighbour.
         """
@@ -60,9 +60,9 @@ class Precision:
         if value == 0:
             return value
         magnitude = abs(value.numerator).bit_length() - value.denominator.bit_length()
-        if Fraction(2) ** magnitude > abs(value):
+        if _power_of_two(magnitude) > abs(value):
             magnitude -= 1
-        step = Fraction(2) ** self.ulp_exponent(magnitude)
+        step = _power_of_two(self.ulp_exponent(magnitude))
         rounded = round(value / step) * step
         if self.largest is not None and abs(rounded) > self.largest:
             raise OverflowError(f"{float(value):.3g} is beyond the range of {self.name}")
@@ -71,6 +71,10 @@ class Precision:
 
 FLOAT32 = Precision("float32", 24, -149, 128)
 FLOAT64 = Precision("float64", 53, -1074, 1024)
+
+
+def _power_of_two(exponent: int) -> Fraction:
+    return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
 
 
 def decimal_digits(digits: int) -> Precision:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import torch
@@ -20,13 +19,13 @@ from sympy import IndexedBase
 from torch import Tensor
 
 from derive.attention import SOFTMAX, SUM_NORMALISED
-from derive.evidence import REFUTED, REPRODUCED, Reproduction
+from derive.evidence import REFUTED, REPRODUCED, WITHIN_BOUND, Reproduction
 from derive.examples import BUILT_IN, Example, load
 from derive.formula import Mechanism, a, s, z
 from derive.worked import work_out
 from numeric import reference
 from numeric.balls import ball, working_bits
-from numeric.bounds import bounds
+from numeric.bounds import rounding_bounds
 from numeric.computations import EXP_ULP
 from numeric.inputs import exact_inputs
 from numeric.precision import FLOAT32
@@ -61,18 +60,13 @@ def reproduce(example: Example) -> tuple[Reproduction, ...]:
 def reproductions(printed: Printed, example: Example) -> tuple[Reproduction, Reproduction]:
     """Make one printed result again, by the note's steps and by the derived formula."""
     by_torch = printed.run(torch.tensor(example.array(float).tolist()))
-    exact = [fraction(value) for value in printed.derived(work_out(example, printed.mechanism).arrays)]
+    exact = [
+        fraction(value) for value in printed.derived(work_out(example, printed.mechanism).arrays)
+    ]
     by_formula = put_numbers(printed.text, exact)
-    written, ours = numbers(printed.text), numbers(by_torch)
-    torch_agrees = _same(put_numbers(printed.text, ours), printed.text)
-    formula_agrees = _same(by_formula, printed.text)
-    if printed.every_digit:
-        lies_within = partial(_within_float32, printed, example)
-        torch_agrees = torch_agrees or (lies_within(written) and lies_within(ours))
-        formula_agrees = formula_agrees or lies_within(written)
     return (
-        _reproduction(printed, by_torch, "the note's steps, torch float32", torch_agrees),
-        _reproduction(printed, by_formula, "derived, 50 digits, rounded", formula_agrees),
+        _judged(printed, by_torch, "the note's steps, torch float32", example),
+        _judged(printed, by_formula, "derived, 50 digits, rounded", example),
     )
 
 
@@ -108,6 +102,21 @@ def _rounded(value: Fraction, like: str) -> str:
     return f"{'-' if digits < 0 else ''}{whole}.{part:0{decimals}}"
 
 
+def _judged(printed: Printed, computed: str, implementation: str, example: Example) -> Reproduction:
+    verdict, reason = REFUTED, "the numbers differ"
+    if _same(computed, printed.text):
+        verdict, reason = REPRODUCED, ""
+    elif _same(put_numbers(printed.text, numbers(computed)), printed.text):
+        verdict, reason = REPRODUCED, "equal to the digits printed"
+    elif printed.every_digit and all(
+        _within_float32(printed, example, numbers(text)) for text in (printed.text, computed)
+    ):
+        verdict, reason = WITHIN_BOUND, "the last digits printed are float32's own rounding"
+    return Reproduction(
+        printed.example, printed.title, printed.text, computed, implementation, verdict, reason
+    )
+
+
 def _same(text: str, other: str) -> bool:
     return text.split() == other.split()
 
@@ -117,20 +126,11 @@ def _within_float32(printed: Printed, example: Example, written: Sequence[Fracti
     exp_ulp = EXP_ULP["torch", FLOAT32.name]
     given = exact_inputs(printed.mechanism, example)
     with working_bits(FLOAT32):
-        expected = printed.derived(bounds(printed.mechanism, given, FLOAT32, exp_ulp))
+        expected = printed.derived(rounding_bounds(printed.mechanism, given, FLOAT32, exp_ulp))
         return len(written) == len(expected) and all(
             abs(ball(number) - rounded.exact) <= rounded.error
             for number, rounded in zip(written, expected, strict=True)
         )
-
-
-def _reproduction(
-    printed: Printed, computed: str, implementation: str, agrees: bool
-) -> Reproduction:
-    verdict = REPRODUCED if agrees else REFUTED
-    return Reproduction(
-        printed.example, printed.title, printed.text, computed, implementation, verdict
-    )
 
 
 def _scores_of_query(inputs: Tensor, query: int) -> Tensor:

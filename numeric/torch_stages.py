@@ -18,22 +18,25 @@ Stages = dict[IndexedBase, Tensor]
 
 
 def shifted(mechanism: Mechanism) -> Mechanism:
-    """Return a softmax mechanism with the shifted form, which torch.softmax computes, in its place."""
+    """Return a softmax mechanism in the shifted form, which torch.softmax computes."""
     score, weighted_sum = mechanism.choice("score"), mechanism.choice("weighted sum")
     return Mechanism(f"{mechanism.title}, shifted", (score, shifted_softmax(), weighted_sum))
 
 
 def raw_by_loops(given: Arrays) -> Stages:
+    """Raw scores as weights: s, a (n, n) and z (n, d)."""
     inputs = given[x]
     scores = _each(reference.scores_of_one_query, inputs, inputs)
     return {s: scores, a: scores, z: _each(reference.context_of_one_query, scores, inputs)}
 
 
 def scores_by_double_loop(given: Arrays) -> Stages:
+    """All scores, pair by pair: s (n, n)."""
     return {s: reference.scores_of_all_pairs(given[x])}
 
 
 def sum_normalised_by_loops(given: Arrays) -> Stages:
+    """Weights normalised by the sum: s, a (n, n), D (n) and z (n, d)."""
     inputs = given[x]
     scores = _each(reference.scores_of_one_query, inputs, inputs)
     weights = _each(reference.normalised_by_sum, scores)
@@ -42,36 +45,43 @@ def sum_normalised_by_loops(given: Arrays) -> Stages:
 
 
 def softmax_by_loops(given: Arrays) -> Stages:
+    """Softmax by hand: s, a (n, n), D (n) and z (n, d)."""
     inputs = given[x]
     return _softmax_by_hand(_each(reference.scores_of_one_query, inputs, inputs), inputs)
 
 
 def scaled_by_loops(given: Arrays) -> Stages:
+    """Softmax by hand of scaled scores: s, a (n, n), D (n) and z (n, d)."""
     inputs = given[x]
     return _softmax_by_hand(_each(reference.scaled_scores_of_one_query, inputs, inputs), inputs)
 
 
 def cross_by_loops(given: Arrays) -> Stages:
+    """Softmax by hand of queries and keys: s, a (n_q, n), D (n_q) and z (n_q, d_v)."""
     return _softmax_by_hand(_each(reference.scores_of_one_query, given[Q], given[K]), given[V])
 
 
 def torch_softmax_by_loops(given: Arrays) -> Stages:
+    """torch.softmax of each row of scores: s, a (n, n) and z (n, d)."""
     inputs = given[x]
     return _torch_softmax(_each(reference.scores_of_one_query, inputs, inputs), inputs)
 
 
 def scaled_torch_softmax_by_loops(given: Arrays) -> Stages:
+    """torch.softmax of each row of scaled scores: s, a (n, n) and z (n, d)."""
     inputs = given[x]
     return _torch_softmax(_each(reference.scaled_scores_of_one_query, inputs, inputs), inputs)
 
 
 def by_matrices(given: Arrays) -> Stages:
+    """The three matrix lines: s, a (n, n) and z (n, d)."""
     scores = reference.scores_by_matrix(given[x])
     weights = reference.weights_by_matrix(scores)
     return {s: scores, a: weights, z: reference.self_attention(given[x])}
 
 
 def cross_by_matrices(given: Arrays) -> Stages:
+    """The three matrix lines of queries, keys and values: z (n_q, d_v)."""
     return {z: reference.attention(given[Q], given[K], given[V])}
 
 

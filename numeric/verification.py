@@ -17,16 +17,18 @@ import numpy
 from sympy import Indexed, IndexedBase, Pow, exp
 
 from derive.algebras.exact import Exact
-from derive.elements import Elements
-from derive.evidence import SKIPPED, UNDECIDED, Comparison, Evidence, fingerprint
+from derive.errors import InputError
+from derive.evidence import REFUTED, SKIPPED, UNDECIDED, Comparison, Evidence, fingerprint
 from derive.examples import BUILT_IN, Example, load
 from derive.formula import Mechanism, Q, Stage
 from derive.proof_check import check_properties
-from numeric.bounds import bounds
+from derive.worked import MOST_TOKENS
+from numeric.bounds import rounding_bounds
 from numeric.comparison import compare
 from numeric.computations import DIGITS, Computation, computations
 from numeric.evaluate import too_long
 from numeric.inputs import exact_inputs, rounded_inputs
+from numeric.on_demand import OnDemand
 from numeric.precision import Precision
 from numeric.printed import reproduce
 
@@ -39,31 +41,47 @@ STAGE_TITLES = {
     "a": "attention weights",
     "z": "context vectors",
 }
+"""What each stage is called in a table."""
+
 MOST_PRODUCTS_BOUNDED = 10_000
-"""How many products of two numbers in one sentence's scores are bounded, a second's work or so."""
+"""How many products of one sentence's scores are bounded: a second's work for each formula."""
 
 PACKAGES = ("attention-derived", "sympy", "numpy", "torch", "mpmath", "python-flint")
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
 
 
 def check(
     example: Example,
     ways: Iterable[Computation] | None = None,
-    progress: Progress = lambda step: None,
+    progress: Progress = _silent,
 ) -> tuple[Comparison, ...]:
     """Compare each stage of each computation with its certified value and bound.
 
-    ``ways`` is all of ``computations()`` unless given.
+    ``ways`` is all of ``computations()`` unless given. Raises ``InputError`` for a sentence of more
+    tokens than are worked.
     """
+    if len(example.tokens) > MOST_TOKENS:
+        raise InputError(
+            example.origin or example.name,
+            "tokens",
+            f"{len(example.tokens)} tokens are too many",
+            f"at most {MOST_TOKENS} are checked",
+        )
     found: list[Comparison] = []
     for way in computations() if ways is None else ways:
-        progress(f"{example.name}: {way.mechanism.title}, {way.implementation}, {way.precision.name}")
+        progress(
+            f"{example.name}: {way.mechanism.title}, {way.implementation}, {way.precision.name}"
+        )
         found += _compare_stages(example, way)
     return tuple(found)
 
 
 def check_all(
     examples: Sequence[Example] | None = None,
-    progress: Progress = lambda step: None,
+    progress: Progress = _silent,
     command: str = "derive check --all",
 ) -> Evidence:
     """Run every check for ``examples``, the built-in ones unless given.
@@ -76,11 +94,10 @@ def check_all(
     progress("results printed in the notes")
     reproductions = [row for example in chosen for row in reproduce(example)]
     progress("properties of the formulas")
-    properties = check_properties()
     return Evidence(
         comparisons=tuple(comparisons),
         reproductions=tuple(reproductions),
-        properties=tuple(properties),
+        properties=check_properties(),
         fingerprint=fingerprint(),
         versions=versions(),
         command=command,
@@ -101,21 +118,23 @@ def versions() -> dict[str, str]:
 
 
 def _compare_stages(example: Example, way: Computation) -> list[Comparison]:
+    rows = compared_rows(example) if Q not in way.mechanism.inputs else None
     reason = too_long(*example.shape) if way.written_out else ""
-    row = _zero_denominator(example, way.mechanism)
-    if row is not None:
-        reason = f"not defined here: the denominator of row {row} is zero"
+    undefined = _zero_denominator(example, way.mechanism, rows)
+    if undefined is not None:
+        reason = f"not defined here: the denominator of row {undefined} is zero"
     if reason:
         return [_without_figures(example, way, SKIPPED, reason)]
-    rows = compared_rows(example)
-    note = "" if rows is None else f"{len(rows)} of {len(example.tokens)} rows compared"
     with mpmath.workdps(DIGITS), numpy.errstate(all="ignore"):
         try:
             given = rounded_inputs(exact_inputs(way.mechanism, example), way.precision, way.backend)
         except OverflowError as error:
             return [_without_figures(example, way, UNDECIDED, str(error))]
         arrays = way.stages(given)
+    if not arrays:
+        return [_without_figures(example, way, REFUTED, "it computes no stage")]
     expected = _certified(example, way.mechanism, way.precision, way.exp_ulp, rows)
+    note = "" if rows is None else f"{len(rows)} of {len(example.tokens)} rows compared"
     return [
         compare(_labels(example, way, base), entries, expected[base], way.precision, note)
         for base, entries in arrays.items()
@@ -136,21 +155,20 @@ def compared_rows(example: Example) -> tuple[int, ...] | None:
 
 
 @cache
-def _zero_denominator(example: Example, mechanism: Mechanism) -> int | None:
-    """Find the first row, from 1, that is divided by exactly zero.
+def _zero_denominator(
+    example: Example, mechanism: Mechanism, rows: tuple[int, ...] | None
+) -> int | None:
+    """Find the first of ``rows`` that is divided by exactly zero, and count it from 1.
 
     Decided in fractions, as far as the formula is rational; an exponential is never zero.
     """
-    elements = Elements(Exact(), exact_inputs(mechanism, example))
+    entries = OnDemand(Exact(), exact_inputs(mechanism, example), mechanism.stages)
     for stage in _rational_stages_up_to_division(mechanism):
-        elements.lengths.learn((stage,))
-        entries = numpy.empty(elements.lengths.shapes[stage.array], dtype=object)
-        for place in numpy.ndindex(*entries.shape):
+        for row in rows or range(entries.arrays[stage.array].shape[0]):
             try:
-                entries[place] = elements.entry(stage, [p + 1 for p in place])
+                entries.rows(stage, (row,))
             except ZeroDivisionError:
-                return place[0] + 1
-        elements.arrays[stage.array] = entries
+                return row + 1
     return None
 
 
@@ -177,8 +195,7 @@ def _certified(
     exp_ulp: Fraction | int,
     rows: tuple[int, ...] | None,
 ) -> Mapping[IndexedBase, Any]:
-    given = exact_inputs(mechanism, example)
-    return bounds(mechanism, given, precision, exp_ulp, None if Q in given else rows)
+    return rounding_bounds(mechanism, exact_inputs(mechanism, example), precision, exp_ulp, rows)
 
 
 def _labels(example: Example, way: Computation, base: IndexedBase) -> dict[str, str]:
@@ -191,9 +208,7 @@ def _labels(example: Example, way: Computation, base: IndexedBase) -> dict[str, 
     }
 
 
-def _without_figures(
-    example: Example, way: Computation, verdict: str, reason: str
-) -> Comparison:
+def _without_figures(example: Example, way: Computation, verdict: str, reason: str) -> Comparison:
     return Comparison(
         example=example.name,
         mechanism=way.name,

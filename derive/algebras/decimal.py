@@ -13,6 +13,9 @@ from sympy import Rational
 DIGITS = 50
 """Decimal digits carried by default: enough that a float64 printed from them is the nearest one."""
 
+LARGEST_EXPONENT = 10**15
+"""Beyond it e^u raises ``OverflowError``: even the number of its digits is too long to write."""
+
 
 class Decimal:
     """mpmath's arithmetic at ``digits`` decimal digits, in a context of its own."""
@@ -34,6 +37,8 @@ class Decimal:
         return numerator / denominator
 
     def exp(self, exponent: Any) -> Any:
+        if abs(exponent) > LARGEST_EXPONENT:
+            raise OverflowError(f"e to the power {self.context.nstr(exponent, 5)}")
         return self.context.exp(exponent)
 
     def sqrt(self, radicand: Any) -> Any:

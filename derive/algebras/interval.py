@@ -1,4 +1,4 @@
-"""Scalars are intervals that surely hold the exact value: two that do not meet prove a difference."""
+"""Scalars are intervals that surely hold the exact value: two that do not meet surely differ."""
 
 from __future__ import annotations
 

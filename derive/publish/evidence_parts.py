@@ -7,12 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from derive.errors import InputError
 from derive.evidence import Comparison, Evidence, Reproduction
 from derive.publish.block import Request
 from derive.publish.rendering import render
-from derive.publish.report import figure
-
-PASSING = {"within bound", "proved", "reproduced"}
+from derive.publish.report import AS_PRINTED, figure
 
 
 def summary(evidence: Evidence, request: Request) -> Markup:
@@ -25,7 +24,7 @@ def summary(evidence: Evidence, request: Request) -> Markup:
         compared=len(compared),
         elements=sum(row.elements for row in compared),
         within=sum(row.verdict == "within bound" for row in compared),
-        reproduced=sum(row.verdict == "reproduced" for row in evidence.reproductions),
+        reproduced=sum(row.verdict in AS_PRINTED for row in evidence.reproductions),
         proved=sum(row.verdict == row.stated == "proved" for row in evidence.properties),
         refuted=sum(row.verdict == row.stated == "refuted" for row in evidence.properties),
         tightest=tightest,
@@ -51,7 +50,7 @@ def reproductions(evidence: Evidence, request: Request) -> Markup:
 def printed(evidence: Evidence, request: Request) -> Markup:
     """Return the printed results of one sentence that the fence names, as torch reproduced them.
 
-    Raises ``LookupError`` naming the titles there are.
+    Raises ``InputError`` naming the titles there are.
     """
     rows = [row for row in evidence.reproductions if row.example == request.sentence.name]
     return render("printed", rows=[_titled(rows, title) for title in request.block.printed])
@@ -72,7 +71,7 @@ def _titled(rows: list[Reproduction], title: str) -> Reproduction:
         if row.title == title:
             return row
     known = "; ".join(sorted({row.title for row in rows}))
-    raise LookupError(f"nothing printed is called {title!r}; there are: {known}")
+    raise InputError("attention fence", "printed", f"there is no {title!r}", f"there are: {known}")
 
 
 def _comparison(row: Comparison) -> dict[str, Any]:

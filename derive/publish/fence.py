@@ -67,7 +67,7 @@ EVIDENCE_PARTS: dict[str, Callable[[Evidence, Request], Markup]] = {
 }
 """Parts that show what the checks found."""
 
-MISTAKES = (InputError, FormulaError, EvidenceError, KatexError, LookupError)
+MISTAKES = (InputError, FormulaError, EvidenceError, KatexError)
 """What can be wrong with a fence; anything else is a defect of ours and keeps its traceback."""
 
 INLINE_FORM = "write EXAMPLE[/MECHANISM] QUANTITY TOKEN [TOKEN or DIMENSION], as in journey weight one step"
@@ -144,8 +144,8 @@ class Fences:
         return EVIDENCE_PARTS[name](self._evidence(), request)
 
     def _said(self, error: Exception) -> str:
-        message = error.args[0] if isinstance(error, LookupError) else error
-        return f"{self.page}: {message}" if self.page else str(message)
+        message = " ".join(str(error).split())
+        return f"{self.page}: {message}" if self.page else message
 
 
 def number(request: str) -> str:

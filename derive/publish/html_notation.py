@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Rational
-
-from derive.publish.notation import ATOM, PRODUCT, Phrase, Text
+from derive.publish.notation import ATOM, PRODUCT, REACH, Phrase, Text, marked
 
 
 class Html(Text):
@@ -14,11 +12,14 @@ class Html(Text):
 
     times = "\N{NARROW NO-BREAK SPACE}·\N{NARROW NO-BREAK SPACE}"
 
-    def number(self, value: Rational) -> Phrase:
-        return self._with_minus(super().number(value))
+    minus = "−"
 
     def decimal(self, text: str) -> Phrase:
-        return self._with_minus(super().decimal(text))
+        mantissa, _, exponent = text.lower().partition("e")
+        if not exponent:
+            return super().decimal(text)
+        raised = str(int(exponent)).replace("-", self.minus)
+        return super().decimal(f"{mantissa}·10<sup>{raised}</sup>")
 
     def name(self, letter: str) -> Phrase:
         return Phrase(f"<i>{letter}</i>")
@@ -29,13 +30,10 @@ class Html(Text):
 
     def divide(self, numerator: Phrase, denominator: Phrase) -> Phrase:
         above, below = self.bracketed(numerator, PRODUCT), self.bracketed(denominator, ATOM)
-        return Phrase(f"{above} / {below}", PRODUCT)
+        return Phrase(f"{above} / {below}", REACH)
 
     def exp(self, exponent: Phrase) -> Phrase:
         return Phrase(f"<i>e</i><sup>{exponent}</sup>")
 
     def linked(self, term: Phrase, index: str, place: int) -> Phrase:
-        return Phrase(f'<span data-{index}="{place}">{term}</span>', term.strength)
-
-    def _with_minus(self, phrase: Phrase) -> Phrase:
-        return Phrase(phrase.text.replace("-", "−"), phrase.strength)
+        return marked(term, lambda text: f'<span data-{index}="{place}">{text}</span>')

@@ -1,10 +1,10 @@
-"""The lines of a worked sentence: each entry's name, its formula in names and in numbers, its value."""
+"""The lines of a worked sentence: each entry's name, formula in names and numbers, and value."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN
+from decimal import ROUND_05UP, ROUND_HALF_EVEN
 from decimal import Context as DecimalContext
 from decimal import Decimal as Written
 from fractions import Fraction
@@ -78,14 +78,16 @@ def rounded(value: Any, digits: int) -> str:
     Very large and very small numbers come in scientific notation with as many digits.
     """
     if isinstance(value, Fraction):
-        context = DecimalContext(prec=60)
+        # This rounding keeps a digit that tells the second rounding which side a tie is on.
+        context = DecimalContext(prec=60, rounding=ROUND_05UP)
         written = context.divide(Written(value.numerator), Written(value.denominator))
     else:
         written = Written(nstr(value, 45, min_fixed=0, max_fixed=0))
     if written and not -digits <= written.adjusted() < 9:
         return f"{written:.{digits}e}"
     step = Written(1).scaleb(-digits)
-    return f"{written.quantize(step, rounding=ROUND_HALF_EVEN, context=DecimalContext(prec=80)):f}"
+    shown = written.quantize(step, rounding=ROUND_HALF_EVEN, context=DecimalContext(prec=80))
+    return f"{shown:f}"
 
 
 def _as_written(worked: Worked, notation: Notation) -> Any:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import string
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from derive.formula import a, s, z
 from derive.publish.lines import rounded
+from derive.publish.notation import Latex, Phrase
 from derive.publish.telling import Telling, ToldStage
 from derive.publish.writing import name_of
 
-LATEX_SPECIALS = {
+_LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -21,73 +23,98 @@ LATEX_SPECIALS = {
     "_": r"\_",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    # Side by side these would become dashes, quotes or turned marks.
+    **{character: f"{{{character}}}" for character in "-'`\",?!"},
 }
+
+_MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in string.punctuation if mark not in ",;?/%"}
+"""As entities, since dialects differ in what a backslash escapes and in what a mark can start."""
 
 
 def latex_text(text: str) -> str:
     """Return ``text`` as LaTeX that prints exactly it, whatever it holds."""
-    return "".join(LATEX_SPECIALS.get(character, character) for character in text)
+    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def markdown_text(text: str) -> str:
     """Return ``text`` as Markdown that shows exactly it: no markup, no HTML, no maths."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~$:^=\"'])", r"\\\1", escaped)
+    return text.translate(_MARKDOWN)
 
 
 def show_latex(telling: Telling) -> str:
-    """Return a LaTeX fragment: one ``align*`` for each part (needs amsmath)."""
-    blocks = [f"% {_comment(telling.example.title)}: {telling.worked.mechanism.title}"]
+    """Return a LaTeX fragment: an ``align*`` for each part, then the numbers (needs amsmath)."""
+    blocks = [f"% {telling.example.title}: {telling.worked.mechanism.title}"]
     for told in telling.choices:
         blocks.append(f"% {told.choice.role}: {told.choice.title}")
-        rows = [row for stage in told.stages for row in _rows(stage)]
-        body = " \\\\\n".join(f"  {row}" for row in rows)
-        blocks.append(f"\\begin{{align*}}\n{body}\n\\end{{align*}}")
+        blocks.append(aligned([row for stage in told.stages for row in _rows(stage)]))
+    blocks.append(_latex_table(telling))
     return "\n".join(blocks) + "\n"
 
 
 def show_markdown(telling: Telling) -> str:
     """Return Markdown with ``$$`` maths: the formulas, the query's lines and a table of numbers."""
     example, worked = telling.example, telling.worked
-    query = markdown_text(example.tokens[telling.query])
+    query, title = markdown_text(example.tokens[telling.query]), worked.mechanism.title
     blocks = [
         f"# {markdown_text(example.title)}",
-        f"{worked.mechanism.title[0].upper()}{worked.mechanism.title[1:]}; the query is {query}.",
+        f"{title[0].upper()}{title[1:]}; the query is {query}.",
     ]
     for told in telling.choices:
-        blocks.append(f"## {told.choice.role.capitalize()}: {told.choice.title}")
-        for stage in told.stages:
-            blocks.append(f"$$\n{stage.equation}\n$$")
-            blocks.extend(f"$$\n{_line(row)}\n$$" for row in _rows(stage)[1:])
+        role, way = told.choice.role.capitalize(), told.choice.title
+        blocks.append(f"## {role}" if role.lower() == way else f"## {role}: {way}")
+        blocks.extend(displayed(row) for stage in told.stages for row in _rows(stage))
     blocks.append(_table(telling))
-    context = ", ".join(rounded(value, telling.digits) for value in worked[z][telling.query])
+    context = ", ".join(str(_value(value, telling)) for value in worked[z][telling.query])
     name = name_of(z, [telling.query + 1])
     blocks.append(f"The context vector of {query}: $\\mathbf{{{name}}} = ({context})$")
     return "\n\n".join(blocks) + "\n"
 
 
+def aligned(equations: Iterable[str]) -> str:
+    """Return equations as one LaTeX block, aligned at their first equals sign."""
+    body = " \\\\\n".join(f"  {row.replace(' = ', ' &= ', 1)}" for row in equations)
+    return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
+
+
+def displayed(equation: str) -> str:
+    """Return an equation as a block of maths in Markdown."""
+    return f"$$\n{equation}\n$$"
+
+
 def _rows(told: ToldStage) -> list[str]:
-    rows = [told.equation.replace(" = ", " &= ", 1)]
-    for line in told.lines:
-        parts = [line.in_names, line.in_numbers, line.value]
-        rows.append(f"{line.name} &= " + " = ".join(parts))
-    return rows
+    written = [
+        f"{line.name} = {line.in_names} = {line.in_numbers} = {Latex().decimal(line.value)}"
+        for line in told.lines
+    ]
+    return [told.equation, *written]
 
 
-def _line(row: str) -> str:
-    return row.replace(" &= ", " = ", 1)
+def _value(value: Any, telling: Telling) -> Phrase:
+    """Write a number for LaTeX: 1.5e-7 comes with its power of ten."""
+    return Latex().decimal(rounded(value, telling.digits))
+
+
+def _latex_table(telling: Telling) -> str:
+    rows = [
+        f"  {place} & {latex_text(token)} & ${score}$ & ${weight}$ \\\\"
+        for place, token, score, weight in _numbers(telling)
+    ]
+    head = ["\\begin{tabular}{rlrr}", "  & token & score & weight \\\\"]
+    return "\n".join([*head, *rows, "\\end{tabular}"])
 
 
 def _table(telling: Telling) -> str:
-    worked, query = telling.worked, telling.query
     rows = ["| | token | score | weight |", "|---:|---|---:|---:|"]
-    for place, token in enumerate(telling.example.tokens):
-        score, weight = worked[s][query, place], worked[a][query, place]
-        cells = [str(place + 1), markdown_text(token)]
-        cells += [rounded(score, telling.digits), rounded(weight, telling.digits)]
-        rows.append(f"| {' | '.join(cells)} |")
+    for place, token, score, weight in _numbers(telling):
+        rows.append(f"| {place} | {markdown_text(token)} | ${score}$ | ${weight}$ |")
     return "\n".join(rows)
 
 
-def _comment(text: str) -> str:
-    return "".join(" " if unicodedata.category(c) in ("Zl", "Zp") else c for c in text)
+def _numbers(telling: Telling) -> Iterator[tuple[int, str, Phrase, Phrase]]:
+    worked, query = telling.worked, telling.query
+    for place, token in enumerate(telling.example.tokens):
+        score, weight = worked[s][query, place], worked[a][query, place]
+        yield place + 1, token, _value(score, telling), _value(weight, telling)

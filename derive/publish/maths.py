@@ -15,7 +15,7 @@ _MATHML = re.compile(r'<span class="katex-mathml">.*?</math></span>', re.DOTALL)
 
 def inline(latex: str, spoken: str | None = None) -> Markup:
     """Return maths that stands in a line of text; long sums wrap at their plus signs."""
-    return _wrapped("span", latex, spoken, display=False)
+    return _wrapped("var", latex, spoken, display=False)
 
 
 def display(latex: str, spoken: str | None = None) -> Markup:
@@ -23,10 +23,11 @@ def display(latex: str, spoken: str | None = None) -> Markup:
     return _wrapped("div", latex, spoken, display=True)
 
 
+# The theme's search loses count of excluded elements inside their own kind; ``var`` holds no other.
 def _wrapped(tag: str, latex: str, spoken: str | None, *, display: bool) -> Markup:
     html = _MATHML.sub("", katex.render(latex, display=display))
     said = escape(latex if spoken is None else spoken)
     return Markup(
-        f'<{tag} class="attn-math"><span class="attn-said">{said}</span>'
+        f'<{tag} class="attn-math" data-search-exclude><span class="attn-said">{said}</span>'
         f'<span aria-hidden="true">{html}</span></{tag}>'
     )

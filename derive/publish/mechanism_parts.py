@@ -75,15 +75,14 @@ def written_out(request: Request) -> Markup:
             name = name_of(stage.array, position, notation)
             latex = f"{name} = {writer.entry(stage, position)}"
             said = f"{name_of(stage.array, position, speech)} = {speaker.entry(stage, position)}"
-            rows.append({"maths": maths.inline(latex, said), "latex": latex})
+            rows.append({"maths": maths.inline(rf"\displaystyle {latex}", said), "latex": latex})
         groups.append({"title": STAGE_TITLES.get(stage.array, str(stage.array)), "rows": rows})
     return render(
         "written_out",
         groups=groups,
         latex="\n".join(row["latex"] + r" \\" for group in groups for row in group["rows"]),
         whole=_whole(mechanism, sizes),
-        n=request.block.n,
-        d=request.block.d,
+        name=f"{mechanism.title}, {request.block.n} tokens",
     )
 
 

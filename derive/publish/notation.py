@@ -8,55 +8,106 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sympy import Rational
 
 SUM, REACH, PRODUCT, ATOM = 1, 2, 3, 4
 """How tightly a phrase holds together; a weaker one is bracketed inside a stronger one.
 
-A sum sign reaches over all that follows it in a product, so it may stand last there, not first.
+A sum sign reaches over all that follows it in a product, so it may stand last there, not first;
+the same goes for a quotient on one line.
 """
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """A piece of a formula as it is written, and how tightly it holds together."""
+    """A piece of a formula as it is written, and how tightly it holds together.
+
+    ``after_minus`` is what follows the minus sign of a phrase that starts with one, so that it can
+    be taken away instead of added.
+    """
 
     text: str
     strength: int = ATOM
+    after_minus: str = ""
 
     def __str__(self) -> str:
         return self.text
 
 
-def _signed(text: str) -> Phrase:
-    """Return a number as a phrase; a negative one is bracketed in a product."""
-    return Phrase(text, SUM if text.startswith("-") else ATOM)
+class Notation(Protocol):
+    """An algebra whose scalars are phrases, with the signs that only writing has."""
+
+    equals: str
+    """What stands between the two sides of an equation."""
+
+    def number(self, value: Rational) -> Phrase:
+        """Write a number of the formula itself."""
+
+    def decimal(self, text: str) -> Phrase:
+        """Write a decimal as it was written; 1e-9 comes with its power of ten."""
+
+    def name(self, letter: str) -> Phrase:
+        """Write an index or a size, such as j or n_q."""
+
+    def entry(self, letter: str, indices: Sequence[str]) -> Phrase:
+        """Write an entry of an array; indices of several characters are set apart by a comma."""
+
+    def add(self, terms: Sequence[Phrase]) -> Phrase:
+        """Write a sum of terms, a negative one with a minus sign before it."""
+
+    def multiply(self, factors: Sequence[Phrase]) -> Phrase:
+        """Write a product, with brackets around what would fall apart in it."""
+
+    def divide(self, numerator: Phrase, denominator: Phrase) -> Phrase:
+        """Write a quotient."""
+
+    def exp(self, exponent: Phrase) -> Phrase:
+        """Write e to a power."""
+
+    def sqrt(self, radicand: Phrase) -> Phrase:
+        """Write a square root."""
+
+    def largest(self, values: Sequence[Phrase]) -> Phrase:
+        """Write the largest of several values."""
+
+    def total(self, index: str, high: str, body: Phrase) -> Phrase:
+        """Write a sum over an index, from 1 to ``high``."""
+
+    def largest_over(self, index: str, high: str, body: Phrase) -> Phrase:
+        """Write a maximum over an index, from 1 to ``high``."""
+
+    def linked(self, term: Phrase, index: str, place: int) -> Phrase:
+        """Mark a term of a written-out sum as the one at ``place``, where a page needs that."""
 
 
 class Latex:
     """LaTeX as KaTeX takes it; ``times`` stands between factors."""
 
+    equals = " = "
+
     def __init__(self, times: str = r"\,") -> None:
         self.times = times
 
     def number(self, value: Rational) -> Phrase:
-        return _signed(str(value) if value.q == 1 else rf"\tfrac{{{value.p}}}{{{value.q}}}")
+        size = abs(value)
+        written = str(size) if size.q == 1 else rf"\tfrac{{{size.p}}}{{{size.q}}}"
+        return _signed(Phrase(written), negative=value.is_negative)
 
     def decimal(self, text: str) -> Phrase:
-        """Return a decimal as it was written; 1e-9 comes with its power of ten."""
-        mantissa, _, exponent = text.lower().partition("e")
+        size, negative = text.removeprefix("-"), text.startswith("-")
+        mantissa, _, exponent = size.lower().partition("e")
         if not exponent:
-            return _signed(text)
-        power = rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
-        return Phrase(power, SUM if text.startswith("-") else PRODUCT)
+            return _signed(Phrase(size), negative=negative)
+        power = Phrase(rf"{mantissa} \cdot 10^{{{int(exponent)}}}", PRODUCT)
+        return _signed(power, negative=negative)
 
     def name(self, letter: str) -> Phrase:
         stem, _, below = letter.partition("_")
         return Phrase(f"{stem}_{{{below}}}" if below else stem)
 
     def entry(self, letter: str, indices: Sequence[str]) -> Phrase:
-        """Return an entry of an array; two-digit indices are set apart by a comma."""
         names = [self.name(index).text for index in indices]
         return Phrase(f"{letter}_{{{_side_by_side(names)}}}")
 
@@ -64,10 +115,6 @@ class Latex:
         return _joined_terms(terms, " + ", " - ")
 
     def multiply(self, factors: Sequence[Phrase]) -> Phrase:
-        if factors[0].text == "-1":
-            return Phrase("-" + self.multiply(factors[1:]).text, SUM)
-        if len(factors) == 1:
-            return factors[0]
         return _joined_factors(factors, f" {self.times} ", self.bracketed)
 
     def divide(self, numerator: Phrase, denominator: Phrase) -> Phrase:
@@ -91,7 +138,6 @@ class Latex:
         return Phrase(rf"\max_{{1 \le {index} \le {self.name(high)}}} {inner}", REACH)
 
     def linked(self, term: Phrase, index: str, place: int) -> Phrase:
-        """Return a term of a written-out sum, the one at ``place``; here unmarked."""
         return term
 
     def bracketed(self, phrase: Phrase, needed: int) -> str:
@@ -102,20 +148,22 @@ class LinkedLatex(Latex):
     """LaTeX in which each term of a written-out sum is marked, so that a page can light it up."""
 
     def linked(self, term: Phrase, index: str, place: int) -> Phrase:
-        return Phrase(rf"\htmlData{{{index}={place}}}{{{term}}}", term.strength)
+        return marked(term, lambda text: rf"\htmlData{{{index}={place}}}{{{text}}}")
 
 
 class Text:
     """One line of plain text for a terminal: s_ij = Σ_k x_ik·x_jk."""
 
+    equals = " = "
     times = "·"
+    minus = "-"
 
     def number(self, value: Rational) -> Phrase:
-        return _signed(str(value))
+        strength = ATOM if value.q == 1 else PRODUCT
+        return _signed(Phrase(str(abs(value)), strength), value.is_negative, self.minus)
 
     def decimal(self, text: str) -> Phrase:
-        """Return a decimal as it was written."""
-        return _signed(text)
+        return _signed(Phrase(text.removeprefix("-")), text.startswith("-"), self.minus)
 
     def name(self, letter: str) -> Phrase:
         return Phrase(letter)
@@ -124,18 +172,14 @@ class Text:
         return Phrase(f"{letter}_{_side_by_side(indices)}")
 
     def add(self, terms: Sequence[Phrase]) -> Phrase:
-        return _joined_terms(terms, " + ", " - ")
+        return _joined_terms(terms, " + ", f" {self.minus} ")
 
     def multiply(self, factors: Sequence[Phrase]) -> Phrase:
-        if factors[0].text == "-1":
-            return Phrase("-" + self.multiply(factors[1:]).text, SUM)
-        if len(factors) == 1:
-            return factors[0]
-        return _joined_factors(factors, self.times, self.bracketed)
+        return _joined_factors(factors, self.times, self.bracketed, self.minus)
 
     def divide(self, numerator: Phrase, denominator: Phrase) -> Phrase:
         above, below = self.bracketed(numerator, PRODUCT), self.bracketed(denominator, ATOM)
-        return Phrase(f"{above} / {below}", PRODUCT)
+        return Phrase(f"{above} / {below}", REACH)
 
     def exp(self, exponent: Phrase) -> Phrase:
         return Phrase(f"exp({exponent})")
@@ -162,7 +206,18 @@ class Text:
 class Speech(Text):
     """A sentence for a screen reader: s i j equals the sum over k from 1 to d of ..."""
 
+    equals = " equals "
     times = " times "
+    minus = "minus "
+
+    def number(self, value: Rational) -> Phrase:
+        return self._unbracketed(super().number(value))
+
+    def decimal(self, text: str) -> Phrase:
+        mantissa, _, exponent = text.lower().partition("e")
+        if exponent:
+            text = f"{mantissa} times 10 to the power {self.decimal(str(int(exponent)))}"
+        return self._unbracketed(super().decimal(text))
 
     def entry(self, letter: str, indices: Sequence[str]) -> Phrase:
         return Phrase(" ".join([self.name(letter).text, *indices]))
@@ -174,16 +229,11 @@ class Speech(Text):
     def add(self, terms: Sequence[Phrase]) -> Phrase:
         return _joined_terms(terms, " plus ", " minus ")
 
-    def multiply(self, factors: Sequence[Phrase]) -> Phrase:
-        if factors[0].text == "-1":
-            return Phrase("minus " + self.multiply(factors[1:]).text, SUM)
-        return super().multiply(factors)
-
     def divide(self, numerator: Phrase, denominator: Phrase) -> Phrase:
-        return Phrase(f"{numerator}, divided by {denominator}", PRODUCT)
+        return Phrase(f"{numerator}, divided by {self.bracketed(denominator, PRODUCT)}", PRODUCT)
 
     def exp(self, exponent: Phrase) -> Phrase:
-        return Phrase(f"e to the power {exponent}")
+        return Phrase(f"e to the power {self.bracketed(exponent, PRODUCT)}")
 
     def sqrt(self, radicand: Phrase) -> Phrase:
         return Phrase(f"the square root of {radicand}")
@@ -198,30 +248,49 @@ class Speech(Text):
         return Phrase(f"the largest, over {index} from 1 to {self.name(high)}, of {body}", REACH)
 
     def bracketed(self, phrase: Phrase, needed: int) -> str:
-        return phrase.text if phrase.strength >= needed else f"the quantity {phrase}, "
+        return phrase.text if phrase.strength >= needed else f"the quantity {phrase} end quantity"
 
-
-Notation = Latex | Text
+    def _unbracketed(self, number: Phrase) -> Phrase:
+        """Return a number that needs no words around it: three times minus two is clear."""
+        return Phrase(number.text, ATOM, number.after_minus)
 
 
 def _side_by_side(names: Sequence[str]) -> str:
     return ("" if all(len(name) == 1 for name in names) else ",").join(names)
 
 
+def _signed(phrase: Phrase, negative: bool, minus: str = "-") -> Phrase:
+    """Put a minus sign before a negative number; it is bracketed in a product."""
+    return Phrase(f"{minus}{phrase}", SUM, phrase.text) if negative else phrase
+
+
+def marked(phrase: Phrase, mark: Callable[[str], str]) -> Phrase:
+    """Mark the whole phrase, and also what is left of it when its minus sign is taken."""
+    after_minus = mark(phrase.after_minus) if phrase.after_minus else ""
+    return Phrase(mark(phrase.text), phrase.strength, after_minus)
+
+
 def _joined_factors(
-    factors: Sequence[Phrase], times: str, bracketed: Callable[[Phrase, int], str]
+    factors: Sequence[Phrase],
+    times: str,
+    bracketed: Callable[[Phrase, int], str],
+    minus: str = "-",
 ) -> Phrase:
+    if len(factors) == 1:
+        return factors[0]
+    if factors[0].after_minus == "1":
+        rest = _joined_factors(factors[1:], times, bracketed, minus)
+        return _signed(Phrase(bracketed(rest, REACH)), negative=True, minus=minus)
     *first, last = factors
     parts = [bracketed(factor, PRODUCT) for factor in first] + [bracketed(last, REACH)]
-    return Phrase(times.join(parts), min(PRODUCT, last.strength) if last.strength > SUM else PRODUCT)
+    return Phrase(times.join(parts), REACH if last.strength == REACH else PRODUCT)
 
 
 def _joined_terms(terms: Sequence[Phrase], plus: str, minus: str) -> Phrase:
     if len(terms) == 1:
         return terms[0]
-    sign = "minus " if minus == " minus " else "-"
-    text = terms[0].text
-    for term in terms[1:]:
-        negative = term.text.startswith(sign)
-        text += minus + term.text.removeprefix(sign) if negative else plus + term.text
-    return Phrase(text, SUM)
+    rest = "".join(
+        minus + term.after_minus if term.after_minus else plus + term.text for term in terms[1:]
+    )
+    first = terms[0]
+    return Phrase(first.text + rest, SUM, first.after_minus + rest if first.after_minus else "")

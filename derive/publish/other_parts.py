@@ -92,7 +92,7 @@ def two_shapes(request: Request) -> Markup:
 def torch_source(request: Request) -> Markup:
     """Return the torch functions that the fence names, as they stand in ``numeric/reference.py``."""
     listing = "\n\n".join(function_source(name) for name in request.block.functions)
-    return Markup('<div class="attn attn-code">{}</div>').format(code(listing))
+    return Markup('<section class="attn attn-code" data-search-exclude>{}</section>').format(code(listing))
 
 
 def yaml_source(request: Request) -> Markup:
@@ -101,7 +101,7 @@ def yaml_source(request: Request) -> Markup:
     if name not in BUILT_IN:
         raise InputError("attention fence", "show", "yaml shows a built-in sentence", "name one")
     text = (files("derive") / "sentences" / f"{name}.yaml").read_text(encoding="utf-8")
-    return Markup('<div class="attn attn-code">{}</div>').format(code(text, "yaml"))
+    return Markup('<section class="attn attn-code" data-search-exclude>{}</section>').format(code(text, "yaml"))
 
 
 def _result(base: Any, rows: list[list[str]]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -10,23 +11,34 @@ from rich.table import Table
 from rich.text import Text
 
 from derive.evidence import Comparison, Evidence
+from derive.publish.trimmed import Trimmed
+
+AS_PRINTED = {"reproduced", "within bound"}
+"""Verdicts of a printed result that came out again: digit for digit, or but for its own rounding."""
 
 COLOURS = {"within bound": "green", "proved": "green", "reproduced": "green", "refuted": "red"}
 
 
 def show(evidence: Evidence, console: Console) -> None:
     """Print one table for the comparisons with torch, one for the notes, one for the properties."""
-    for example, rows in groupby(evidence.comparisons, key=lambda row: row.example):
-        console.print(Text(f"{example}: largest error, in units in the last place", style="bold"))
-        console.print(_comparisons(rows))
+    for (example, mechanism), group in groupby(
+        evidence.comparisons, key=lambda row: (row.example, row.mechanism)
+    ):
+        rows = list(group)
+        console.print(Text(f"{example}, {mechanism}: ", style="bold") + _tally(rows))
+        console.print(Trimmed(_comparisons(rows)))
+        for row in rows:
+            if row.reason:
+                where = f"{row.implementation}, {row.precision}, {row.stage or 'all stages'}: "
+                console.print(Text(where) + verdict(row.verdict) + Text(f": {row.reason}"))
         console.print()
     if evidence.reproductions:
         console.print(Text("results printed in the notes", style="bold"))
-        console.print(_reproductions(evidence))
+        console.print(Trimmed(_reproductions(evidence)))
         console.print()
     if evidence.properties:
         console.print(Text("properties, for every number of tokens", style="bold"))
-        console.print(_properties(evidence))
+        console.print(Trimmed(_properties(evidence)))
         console.print()
     console.print(Text(summary(evidence), style="green" if evidence.passed else "red"))
 
@@ -35,7 +47,7 @@ def summary(evidence: Evidence) -> str:
     """Return one line: how many checks of each kind, and how many are as they should be."""
     within = sum(row.verdict == "within bound" for row in evidence.comparisons)
     compared = sum(row.verdict != "skipped" for row in evidence.comparisons)
-    reproduced = sum(row.verdict == "reproduced" for row in evidence.reproductions)
+    reproduced = sum(row.verdict in AS_PRINTED for row in evidence.reproductions)
     decided = sum(row.verdict == row.stated for row in evidence.properties)
     return (
         f"{within} of {compared} stages within bound; "
@@ -46,36 +58,48 @@ def summary(evidence: Evidence) -> str:
 
 def figure(value: float | None) -> str:
     """Write an error or a bound in units in the last place."""
-    return "" if value is None else f"{value:.2g}" if 0 < value < 10 else f"{value:.0f}"
+    if value is None:
+        return ""
+    return f"{value:.2g}" if 0.01 <= value < 9.95 else f"{value:.0f}" if value < 1e6 else f"{value:.1e}"
 
 
 def verdict(word: str, stated: str | None = None) -> Text:
     """Return a verdict, coloured by whether it is as it should be."""
-    expected = COLOURS.get(word, "yellow") if stated is None else "green" if word == stated else "red"
+    expected = (
+        COLOURS.get(word, "yellow") if stated is None else "green" if word == stated else "red"
+    )
     return Text(word, style=expected)
 
 
-def _comparisons(rows: Iterable[Comparison]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("mechanism", "stage", "computed by", "precision"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("error", justify="right")
-    table.add_column("bound", justify="right")
-    table.add_column("verdict")
-    for row in rows:
-        judged = verdict(row.verdict)
-        if row.reason:
-            judged.append(f": {row.reason}")
-        table.add_row(
-            row.mechanism,
-            row.stage,
-            row.implementation,
-            row.precision,
-            figure(row.error_ulp),
-            figure(row.bound_ulp),
-            judged,
-        )
+def _tally(rows: Sequence[Comparison]) -> Text:
+    """Say how many stages have which verdict."""
+    counts = Counter(row.verdict for row in rows)
+    return Text(", ").join(
+        Text(f"{count} ").append_text(verdict(word)) for word, count in counts.items()
+    )
+
+
+def _comparisons(rows: Sequence[Comparison]) -> Table:
+    """One row for each program: for each stage the largest error and its bound, in ulp."""
+    stages = dict.fromkeys(row.stage for row in rows if row.stage)
+    table = Table(box=None, pad_edge=False, title_justify="left")
+    table.add_column("error / bound in ulp", overflow="fold")
+    table.add_column("", no_wrap=True)
+    for stage in stages:
+        table.add_column(stage, justify="right", no_wrap=True)
+    for (program, precision), group in groupby(
+        rows, key=lambda row: (row.implementation, row.precision)
+    ):
+        figures = {row.stage: _figures(row) for row in group}
+        table.add_row(program, precision, *(figures.get(stage, Text()) for stage in stages))
     return table
+
+
+def _figures(row: Comparison) -> Text:
+    colour = COLOURS.get(row.verdict, "yellow") if row.verdict != "within bound" else ""
+    if row.error_ulp is None or row.bound_ulp is None:
+        return Text(row.verdict, style=colour)
+    return Text(f"{figure(row.error_ulp)}/{figure(row.bound_ulp)}", style=colour)
 
 
 def _reproductions(evidence: Evidence) -> Table:
@@ -94,6 +118,9 @@ def _properties(evidence: Evidence) -> Table:
     for row in evidence.properties:
         condition = f" (where {' and '.join(row.conditions)})" if row.conditions else ""
         table.add_row(
-            row.mechanism, Text(row.statement + condition), verdict(row.verdict, row.stated), Text(row.method)
+            row.mechanism,
+            Text(row.statement + condition),
+            verdict(row.verdict, row.stated),
+            Text(row.method),
         )
     return table

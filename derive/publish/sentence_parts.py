@@ -66,7 +66,7 @@ class SentencePage:
             pieces.append(maths.inline(rf"\displaystyle {left} = {line.in_names}", said))
             left = ""
         result = LinkedLatex().decimal(line.value)
-        latex = rf"\displaystyle {left} = {line.in_numbers} = \mathbf{{{result}}}"
+        latex = rf"\displaystyle {left} = {line.in_numbers} = \htmlClass{{attn-value}}{{{result}}}"
         said = f"{spoken.name} = {spoken.in_numbers} = {line.value}"
         pieces.append(maths.inline(latex, said))
         share = float(self.worked[stage.array][tuple(p - 1 for p in position)])
@@ -247,7 +247,8 @@ def _panel(page: SentencePage, row: int) -> dict[str, Any]:
 
 def _shown(line: Line) -> Markup:
     value = line.value.replace("-", "−")
-    return Markup(f"{line.name} = {line.in_numbers} = <b>{value}</b>")
+    result = f'<span class="attn-result">= <span class="attn-value">{value}</span></span>'
+    return Markup(f"{line.name} = {line.in_numbers} {result}")
 
 
 def _matrix_line(stage: Stage) -> Markup:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from derive.attention import MECHANISMS
+from derive.elements import Elements
 from derive.examples import Example
 from derive.formula import Choice, Mechanism, Stage, a, s, x, z
 from derive.publish.lines import DIGITS, Line, Lines
 from derive.publish.notation import Latex, Notation, Text
 from derive.publish.writing import equation, names
-from derive.elements import Elements
 from derive.worked import Worked, work_out
 from derive.written_out import MOST_TOKENS
 
@@ -47,12 +47,8 @@ class Telling:
 
     @property
     def example(self) -> Example:
+        """The sentence that is told."""
         return self.worked.example
-
-    @property
-    def written_out(self) -> bool:
-        """Whether the lines are written out; beyond ``MOST_TOKENS`` they would be unreadable."""
-        return is_written_out(self.example)
 
 
 def is_written_out(example: Example) -> bool:
@@ -98,14 +94,16 @@ def tell(
     return Telling(worked, query, digits, told)
 
 
-def substituted(example: Example, mechanism: Mechanism, query: int, notation: Notation) -> list[str]:
+def substituted(
+    example: Example, mechanism: Mechanism, query: int, notation: Notation
+) -> list[str]:
     """Write each entry of the query's context vector in the inputs alone, no piece named."""
     given = {x: names(x, example.shape, notation)}
     context = Elements(notation, given).run(mechanism.stages)[z]
     written = []
     for column in range(context.shape[1]):
         name = notation.entry(str(z), [str(query + 1), str(column + 1)])
-        written.append(f"{name} = {context[query, column]}")
+        written.append(f"{name}{notation.equals}{context[query, column]}")
     return written
 
 
@@ -119,7 +117,12 @@ def as_data(telling: Telling) -> dict[str, Any]:
         str(told.stage.array): {
             "general": told.equation,
             "written_out": [
-                {"entry": line.name, "names": line.in_names, "numbers": line.in_numbers, "value": line.value}
+                {
+                    "entry": line.name,
+                    "names": line.in_names,
+                    "numbers": line.in_numbers,
+                    "value": line.value,
+                }
                 for line in told.lines
             ]
             or None,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -12,51 +11,60 @@ from rich.text import Text
 from derive.formula import a, s, z
 from derive.publish.lines import rounded
 from derive.publish.telling import Telling, ToldStage
+from derive.publish.trimmed import Trimmed
+from derive.visible import shortened, visible
 from derive.written_out import MOST_TOKENS
 
 BAR = 20
-"""Width of a weight of 1, in characters."""
+"""Width in characters of the bar for a weight of 1, or for the largest weight above it."""
+
+TOKEN = 24
+"""Width in characters at which a token is cut in the table; the query stands whole above it."""
+
+GAP = 2
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def show(telling: Telling, console: Console) -> None:
     """Print the title, each part's equations and lines, and a table of the query's numbers."""
     example = telling.example
     tokens, dimensions = example.shape
-    query = safe(example.tokens[telling.query])
-    console.print(Text(safe(example.title), style="bold"))
+    query = visible(example.tokens[telling.query])
+    console.print(Trimmed(Text(visible(example.title), style="bold")))
     console.print(
-        Text(
-            f"{_count(tokens, 'token')}, {_count(dimensions, 'dimension')}; "
-            f"query: {query} (token {telling.query + 1}); {telling.worked.mechanism.title}"
+        Trimmed(
+            Text(
+                f"{_count(tokens, 'token')}, {_count(dimensions, 'dimension')}; "
+                f"query: {query} (token {telling.query + 1}); {telling.worked.mechanism.title}"
+            )
         )
     )
     for told in telling.choices:
+        role, title = told.choice.role, told.choice.title
         console.print()
-        console.print(Text(f"{told.choice.role}: {told.choice.title}", style="bold"))
+        console.print(Text(role if role == title else f"{role}: {title}", style="bold"))
         for stage in told.stages:
             _print_stage(stage, console)
     console.print()
-    console.print(_numbers(telling))
+    console.print(Trimmed(_numbers(telling, console.width)))
     console.print()
-    context = ", ".join(rounded(value, telling.digits) for value in telling.worked[z][telling.query])
-    console.print(Text(f"context vector of {query}: [{context}]"))
+    context = ", ".join(
+        rounded(value, telling.digits) for value in telling.worked[z][telling.query]
+    )
+    console.print(Trimmed(Text(f"context vector of {query}: [{context}]")))
 
 
-def safe(token: str) -> str:
-    """Return a token with the characters shown that would turn a terminal's line around."""
-    return "".join(
-        f"\\u{ord(character):04x}"
-        if unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in _TURNING
-        else character
-        for character in token
+def too_long(telling: Telling) -> str:
+    """Say in words that a sentence is not written out, and from which length on."""
+    tokens, dimensions = telling.example.shape
+    return (
+        f"{_count(tokens, 'token')} of {_count(dimensions, 'dimension')} are too many to write out "
+        f"(at most {MOST_TOKENS} of each)"
     )
 
 
-_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-
-
 def _print_stage(told: ToldStage, console: Console) -> None:
-    console.print(Padding(Text(told.equation), (0, 0, 0, 2)))
+    console.print(Trimmed(Padding(Text(told.equation), (0, 0, 0, 2))))
     if not told.lines:
         return
     grid = Table.grid(padding=(0, 1))
@@ -64,39 +72,51 @@ def _print_stage(told: ToldStage, console: Console) -> None:
     grid.add_column(overflow="fold")
     for line in told.lines:
         grid.add_row(Text(line.name), Text(f"= {line.in_numbers} = {line.value}"))
-    console.print(Padding(grid, (0, 0, 0, 4)))
+    console.print(Trimmed(Padding(grid, (0, 0, 0, 4))))
 
 
-def _numbers(telling: Telling) -> Table:
-    worked, query = telling.worked, telling.query
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def _numbers(telling: Telling, width: int) -> Table:
+    """Return one row for each key: its token, its vector as far as there is room, its weight."""
+    worked, query, digits = telling.worked, telling.query, telling.digits
+    tokens = [visible(token) for token in worked.example.tokens]
+    vectors = [" ".join(number.text for number in row) for row in worked.example.vectors]
+    scores = [rounded(score, digits) for score in worked[s][query]]
+    weights = [rounded(weight, digits) for weight in worked[a][query]]
+    taken = sum(
+        GAP + min(most, max(len(heading), *map(cell_len, cells)))
+        for heading, cells, most in (
+            ("", [str(len(tokens))], width),
+            ("token", tokens, TOKEN),
+            ("score", scores, width),
+            ("weight", weights, width),
+        )
+    )
+    room = max(width - taken - GAP - BAR, 0)
+    longest = max(map(len, vectors))
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     table.add_column("", justify="right")
-    table.add_column("token", no_wrap=True)
-    for heading in ("vector", "score", "weight"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
-    for place, token in enumerate(worked.example.tokens):
-        weight = worked[a][query, place]
-        vector = " ".join(number.text for number in worked.example.vectors[place])
+    table.add_column("token", no_wrap=True, max_width=TOKEN)
+    # Less than one number's worth of a vector says nothing.
+    has_vector = longest <= room or room >= len("vector, 0")
+    if has_vector:
+        table.add_column("vector", justify="right", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("weight", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, overflow="crop")
+    largest = max(1.0, *(float(weight) for weight in worked[a][query]))
+    for place, token in enumerate(tokens):
+        vector = [Text(shortened(vectors[place], room))] if has_vector else []
+        share = float(worked[a][query, place]) / largest
         table.add_row(
-            str(place + 1),
-            Text(safe(token)),
-            Text(vector if len(vector) <= 40 else vector[:37] + "..."),
-            rounded(worked[s][query, place], telling.digits),
-            rounded(weight, telling.digits),
-            Text("█" * round(BAR * min(max(float(weight), 0.0), 1.0)), style="blue"),
+            str(place + 1), Text(token), *vector, scores[place], weights[place], _bar(share)
         )
     return table
 
 
+def _bar(share: float) -> Text:
+    eighths = round(8 * BAR * max(share, 0.0))
+    return Text("█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip(), style="blue")
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def too_long(telling: Telling) -> str:
-    """Say in words that a sentence is not written out, and what is shown instead."""
-    tokens, dimensions = telling.example.shape
-    return (
-        f"{_count(tokens, 'token')} of {_count(dimensions, 'dimension')} are too many to write out "
-        f"(at most {MOST_TOKENS} of each)"
-    )

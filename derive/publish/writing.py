@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy
-from sympy import Expr, Indexed, IndexedBase, MatMul, MatrixExpr, Symbol, Transpose
+from sympy import Expr, Indexed, IndexedBase, MatMul, MatrixExpr, Sum, Symbol, Transpose
 
 from derive.elements import Elements
-from derive.formula import Largest, Stage, Sum, j
+from derive.formula import Largest, Stage, j, opened
 from derive.publish.notation import Latex, Notation, Phrase
 from derive.rewriting import with_letters
 
@@ -33,10 +33,11 @@ class GeneralForm(Elements[Phrase]):
         return self.notation.name(str(symbol))
 
     def terms(self, expression: Sum | Largest, where: Mapping[Symbol, int], combine: Any) -> Phrase:
-        index, _, high = expression.limits[0]
-        body = self.value(expression.function, where)
-        over = self.notation.largest_over if isinstance(expression, Largest) else self.notation.total
-        return over(str(index), str(high), body)
+        inside, index, _, high = opened(expression)
+        body = self.value(inside, where)
+        if isinstance(expression, Largest):
+            return self.notation.largest_over(str(index), str(high), body)
+        return self.notation.total(str(index), str(high), body)
 
 
 class WrittenOut(Elements[Phrase]):
@@ -52,7 +53,7 @@ class WrittenOut(Elements[Phrase]):
         return self.entry(stage, position).text
 
     def terms(self, expression: Sum | Largest, where: Mapping[Symbol, int], combine: Any) -> Phrase:
-        index = expression.limits[0][0]
+        _, index, _, _ = opened(expression)
         if index != j or isinstance(expression, Largest):
             return super().terms(expression, where, combine)
 
@@ -70,9 +71,10 @@ def general(expression: Expr, notation: Notation | None = None, lead: Sequence[S
 
 def equation(stage: Stage, notation: Notation | None = None) -> str:
     """Write a stage in general form, its target first."""
-    form = GeneralForm(notation or Latex())
+    notation = notation or Latex()
+    form = GeneralForm(notation)
     left = form.write(stage.target)
-    return f"{left} = {form.write(stage.value, stage.target.indices)}"
+    return f"{left}{notation.equals}{form.write(stage.value, stage.target.indices)}"
 
 
 def name_of(base: IndexedBase, position: Sequence[int], notation: Notation | None = None) -> str:
