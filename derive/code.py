@@ -77,6 +77,8 @@ def source(mechanism: Mechanism, library: str, name: str = "attention") -> str:
     writer = _ArrayWriter(DIALECTS[library])
     inputs = ", ".join(str(base) for base in mechanism.inputs)
     outputs = ", ".join(str(stage.array) for stage in mechanism.stages)
+    if len(mechanism.stages) == 1:
+        outputs = f"({outputs},)"
     lines = [f"    {stage.array} = {writer.stage(stage)}" for stage in mechanism.stages]
     sizes = [f"    {line}" for line in _sizes(mechanism)]
     return "\n".join([f"def {name}({inputs}):", *sizes, *lines, f"    return {outputs}"]) + "\n"

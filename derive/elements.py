@@ -8,6 +8,7 @@ enclosure, a phrase of LaTeX the line that a reader sees. One interpreter, many 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -60,7 +61,8 @@ class UnknownNode(FormulaError):
         )
 
 
-def ordered_factors(expression: Mul, lead: Sequence[Symbol]) -> list[Expr]:
+@lru_cache(maxsize=1024)
+def ordered_factors(expression: Mul, lead: tuple[Symbol, ...]) -> tuple[Expr, ...]:
     """Return the factors as a person writes them: numbers, then by the indices of the target.
 
     SymPy sorts factors by name, so Q[i, k] * K[j, k] comes back as K[j, k] * Q[i, k]; the factor
@@ -75,7 +77,7 @@ def ordered_factors(expression: Mul, lead: Sequence[Symbol]) -> list[Expr]:
         place = min((places[t] for t in factor.free_symbols if t in places), default=len(lead))
         return (1, 0, place) if not compound else (1, compound, place)
 
-    return sorted(expression.args, key=key)
+    return tuple(sorted(expression.args, key=key))
 
 
 def ordered_terms(expression: Add) -> list[Expr]:
@@ -214,6 +216,8 @@ class Elements(Generic[Scalar]):
 
 
 def _position(index: Expr, where: Mapping[Symbol, int]) -> int:
+    if index in where:
+        return where[index]
     place = index.xreplace({symbol: Integer(p) for symbol, p in where.items()})
     if not place.is_Integer:
         raise FormulaError(f"nothing says which entry the index {index} means")

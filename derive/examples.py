@@ -17,6 +17,7 @@ import numpy
 
 from derive.errors import InputError
 from derive.sentence_file import SentenceFile, read_sentence
+from derive.visible import quoted, shortened
 
 BUILT_IN = ("jim-john", "journey")
 
@@ -76,17 +77,18 @@ class Example:
             raise InputError(
                 where,
                 key,
-                f"{query!r} occurs {len(places)} times",
+                f"{quoted(query)} occurs {len(places)} times",
                 f"say which position is meant: {choices}",
             )
         number = query.removeprefix("#")
         if re.fullmatch("[0-9]{1,9}", number) and 1 <= int(number) <= len(self.tokens):
             return int(number) - 1
-        known = ", ".join(self.tokens[:12]) + (", ..." if len(self.tokens) > 12 else "")
+        known = ", ".join(shortened(token, 12) for token in self.tokens[:12])
+        known += ", ..." * (len(self.tokens) > 12)
         raise InputError(
             where,
             key,
-            f"{query!r} is not a token",
+            f"{quoted(query)} is not a token",
             f"write one of {known}, or a position from 1 to {len(self.tokens)}",
         )
 

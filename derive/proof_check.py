@@ -11,8 +11,6 @@ from derive.evidence import PropertyResult
 from derive.formula import Mechanism, a
 from derive.matrix_form import index_form
 from derive.properties import MatrixProduct, Proof, Property, Signs, all_properties
-from derive.publish.notation import Text
-from derive.publish.writing import general
 from derive.witness import Witness
 from derive.written_out import fully_substituted, self_attention_shapes
 
@@ -39,7 +37,7 @@ def _result(found: Property) -> PropertyResult:
         statement=found.claim.title,
         verdict=found.verdict,
         stated=found.stated,
-        conditions=tuple(f"{general(zero, Text())} is not 0" for zero in found.conditions),
+        conditions=tuple(f"{zero} is not 0" for zero in found.conditions),
         method=method,
     )
 

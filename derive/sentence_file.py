@@ -24,7 +24,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from derive.errors import InputError
-from derive.visible import breaks_line, shortened
+from derive.visible import breaks_line, quoted
 
 MOST_BYTES = 500_000
 """The largest file that is read; ten times what the longest sentence that is worked needs."""
@@ -49,7 +49,7 @@ class _TextLoader(yaml.SafeLoader):
         for key, _ in node.value:
             if key.value in seen if isinstance(key, yaml.ScalarNode) else False:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    None, None, f"the key {quoted(key.value)} stands twice", key.start_mark
                 )
             if isinstance(key, yaml.ScalarNode):
                 seen.add(key.value)
@@ -123,14 +123,14 @@ class SentenceFile(BaseModel):
         for (key, _), row, token in zip(named, rows, self.tokens, strict=True):
             if not row:
                 raise InputError(
-                    where, key, f"the vector of {token!r} is empty", "write its numbers"
+                    where, key, f"the vector of {quoted(token)} is empty", "write its numbers"
                 )
             if len(row) != first:
                 raise InputError(
                     where,
                     key,
-                    f"the vector of {token!r} has {len(row)} number{'s' * (len(row) != 1)}, "
-                    f"that of {self.tokens[0]!r} has {first}",
+                    f"the vector of {quoted(token)} has {len(row)} number{'s' * (len(row) != 1)}, "
+                    f"that of {quoted(self.tokens[0])} has {first}",
                     "give every token the same number of dimensions",
                 )
         return rows
@@ -147,7 +147,7 @@ class SentenceFile(BaseModel):
                     raise InputError(
                         where,
                         f"tokens[{place}]",
-                        f"{token!r} has no vector",
+                        f"{quoted(token)} has no vector",
                         "add it under vectors, or take it out of tokens",
                     )
             return [(f"vectors.{token}", self.vectors[token]) for token in self.tokens]
@@ -156,7 +156,7 @@ class SentenceFile(BaseModel):
             raise InputError(
                 where,
                 f"tokens[{len(self.vectors) + 1}]",
-                f"{lacking!r} has no vector",
+                f"{quoted(lacking)} has no vector",
                 f"write {len(self.tokens)} rows under vectors, one for each token",
             )
         if len(self.vectors) > len(self.tokens):
@@ -178,7 +178,7 @@ def read_decimal(text: str, where: str, key: str) -> Fraction:
         # YAML writes infinity and NaN with a dot: .inf, -.inf, .nan
         number = Decimal(re.sub(r"\.(?=inf|nan)", "", text.strip(), flags=re.IGNORECASE))
     except InvalidOperation:
-        raise InputError(where, key, f"{shortened(text, 40)!r} is not a number", remedy) from None
+        raise InputError(where, key, f"{quoted(text)} is not a number", remedy) from None
     if not number.is_finite():
         raise InputError(where, key, f"{text} is not a finite number", remedy)
     if number and abs(number.adjusted()) > LARGEST_EXPONENT:

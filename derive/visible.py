@@ -30,3 +30,8 @@ def visible(text: str) -> str:
 def shortened(text: str, most: int) -> str:
     """Return ``text``, cut to ``most`` characters where it is longer."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` in quotes, as an error message names it: short, and on one line."""
+    return repr(shortened(text, 40))

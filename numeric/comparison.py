@@ -61,7 +61,7 @@ def _compare(
                 f"{error_ulp:.3g} units in the last place off, bound {bound_ulp:.3g}"
             )
         elif not error <= rounded.error:
-            undecided = undecided or f"{_element(index)} is too close to its bound to tell"
+            undecided = undecided or f"{_element(index)} is not enclosed tightly enough to tell"
     if refuted:
         verdict, reason = REFUTED, refuted
     elif undecided:

@@ -66,12 +66,17 @@ def computations() -> Iterator[Computation]:
             yield generated(name, mechanism, "numpy", precision)
             yield lambdified(name, mechanism, "torch", precision)
             yield generated(name, mechanism, "torch", precision)
-            for implementation, formula, stages in TORCH_CODE.get(name, ()):
-                exp_ulp = EXP_ULP["torch", precision.name]
-                yield Computation(
-                    name, formula, implementation, precision, "torch", exp_ulp, stages
-                )
+            yield from torch_code(name, precision)
         yield lambdified(name, mechanism, "mpmath", decimal_digits(DIGITS))
+
+
+def torch_code(name: str, precision: Precision) -> tuple[Computation, ...]:
+    """Return the notes' own code for the mechanism called ``name``, the loops first."""
+    exp_ulp = EXP_ULP["torch", precision.name]
+    return tuple(
+        Computation(name, formula, implementation, precision, "torch", exp_ulp, stages)
+        for implementation, formula, stages in TORCH_CODE.get(name, ())
+    )
 
 
 def lambdified(

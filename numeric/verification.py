@@ -65,7 +65,7 @@ def check(
     """
     if len(example.tokens) > MOST_TOKENS:
         raise InputError(
-            example.origin or example.name,
+            example.where,
             "tokens",
             f"{len(example.tokens)} tokens are too many",
             f"at most {MOST_TOKENS} are checked",
@@ -130,7 +130,11 @@ def _compare_stages(example: Example, way: Computation) -> list[Comparison]:
             given = rounded_inputs(exact_inputs(way.mechanism, example), way.precision, way.backend)
         except OverflowError as error:
             return [_without_figures(example, way, UNDECIDED, str(error))]
-        arrays = way.stages(given)
+        try:
+            arrays = way.stages(given)
+        except ZeroDivisionError:
+            reason = "a denominator is rounded to zero"
+            return [_without_figures(example, way, UNDECIDED, reason)]
     if not arrays:
         return [_without_figures(example, way, REFUTED, "it computes no stage")]
     expected = _certified(example, way.mechanism, way.precision, way.exp_ulp, rows)

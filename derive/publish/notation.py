@@ -7,7 +7,7 @@ formula's entries also writes them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sympy import Rational
@@ -25,12 +25,14 @@ class Phrase:
     """A piece of a formula as it is written, and how tightly it holds together.
 
     ``after_minus`` is what follows the minus sign of a phrase that starts with one, so that it can
-    be taken away instead of added.
+    be taken away instead of added. ``coefficient`` tells the numbers of the formula itself: the
+    minus sign of such a number stands before the whole product, that of a value in brackets.
     """
 
     text: str
     strength: int = ATOM
     after_minus: str = ""
+    coefficient: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -93,7 +95,7 @@ class Latex:
     def number(self, value: Rational) -> Phrase:
         size = abs(value)
         written = str(size) if size.q == 1 else rf"\tfrac{{{size.p}}}{{{size.q}}}"
-        return _signed(Phrase(written), negative=value.is_negative)
+        return _coefficient(_signed(Phrase(written), negative=value.is_negative))
 
     def decimal(self, text: str) -> Phrase:
         size, negative = text.removeprefix("-"), text.startswith("-")
@@ -131,11 +133,11 @@ class Latex:
 
     def total(self, index: str, high: str, body: Phrase) -> Phrase:
         inner = self.bracketed(body, REACH)
-        return Phrase(rf"\sum_{{{index}=1}}^{{{self.name(high)}}} {inner}", REACH)
+        return Phrase(rf"\sum_{{{self.name(index)}=1}}^{{{self.name(high)}}} {inner}", REACH)
 
     def largest_over(self, index: str, high: str, body: Phrase) -> Phrase:
         inner = self.bracketed(body, REACH)
-        return Phrase(rf"\max_{{1 \le {index} \le {self.name(high)}}} {inner}", REACH)
+        return Phrase(rf"\max_{{1 \le {self.name(index)} \le {self.name(high)}}} {inner}", REACH)
 
     def linked(self, term: Phrase, index: str, place: int) -> Phrase:
         return term
@@ -160,7 +162,8 @@ class Text:
 
     def number(self, value: Rational) -> Phrase:
         strength = ATOM if value.q == 1 else PRODUCT
-        return _signed(Phrase(str(abs(value)), strength), value.is_negative, self.minus)
+        size = Phrase(str(abs(value)), strength)
+        return _coefficient(_signed(size, value.is_negative, self.minus))
 
     def decimal(self, text: str) -> Phrase:
         return _signed(Phrase(text.removeprefix("-")), text.startswith("-"), self.minus)
@@ -252,7 +255,7 @@ class Speech(Text):
 
     def _unbracketed(self, number: Phrase) -> Phrase:
         """Return a number that needs no words around it: three times minus two is clear."""
-        return Phrase(number.text, ATOM, number.after_minus)
+        return replace(number, strength=ATOM)
 
 
 def _side_by_side(names: Sequence[str]) -> str:
@@ -262,6 +265,10 @@ def _side_by_side(names: Sequence[str]) -> str:
 def _signed(phrase: Phrase, negative: bool, minus: str = "-") -> Phrase:
     """Put a minus sign before a negative number; it is bracketed in a product."""
     return Phrase(f"{minus}{phrase}", SUM, phrase.text) if negative else phrase
+
+
+def _coefficient(number: Phrase) -> Phrase:
+    return replace(number, coefficient=True)
 
 
 def marked(phrase: Phrase, mark: Callable[[str], str]) -> Phrase:
@@ -278,11 +285,13 @@ def _joined_factors(
 ) -> Phrase:
     if len(factors) == 1:
         return factors[0]
-    if factors[0].after_minus == "1":
-        rest = _joined_factors(factors[1:], times, bracketed, minus)
-        return _signed(Phrase(bracketed(rest, REACH)), negative=True, minus=minus)
-    *first, last = factors
-    parts = [bracketed(factor, PRODUCT) for factor in first] + [bracketed(last, REACH)]
+    first, *others = factors
+    if first.coefficient and first.after_minus:
+        size = [] if first.after_minus == "1" else [Phrase(first.after_minus)]
+        product = _joined_factors([*size, *others], times, bracketed, minus)
+        return _signed(Phrase(bracketed(product, REACH)), negative=True, minus=minus)
+    *before, last = factors
+    parts = [bracketed(factor, PRODUCT) for factor in before] + [bracketed(last, REACH)]
     return Phrase(times.join(parts), REACH if last.strength == REACH else PRODUCT)
 
 

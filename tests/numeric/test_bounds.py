@@ -292,6 +292,12 @@ def test_a_denominator_that_is_exactly_zero_is_refused() -> None:
         RULES.divide(RULES.number(Fraction(1)), RULES.number(Fraction(0)))
 
 
+def test_the_root_of_zero_is_zero() -> None:
+    found = RULES.sqrt(RULES.number(Fraction(0)))
+    assert found.exact == 0
+    assert found.error == 0
+
+
 def test_whole_numbers_round_nothing() -> None:
     entries = as_array([[Fraction(1), Fraction(0)], [Fraction(0), Fraction(-1)]])
     for rounded in rounding_bounds(RAW, {x: entries}, FLOAT64, 1)[s].ravel():
