@@ -118,14 +118,14 @@ def show(
     general: bool,
     substituted: bool,
 ) -> None:
-    r"""Show a sentence worked step by step for one query.
+    """Show a sentence worked step by step for one query.
 
     EXAMPLE is a built-in sentence (see 'derive list') or the path of a YAML file.
 
     \b
     Examples: derive show journey --query starts
               derive show my-sentence.yaml --format latex
-    """
+    """  # noqa: D301 - click reads the character that \b stands for
     from derive.attention import MECHANISMS
     from derive.examples import load
     from derive.publish.notation import Latex, Text
@@ -217,7 +217,7 @@ def _print_telling(telling: Telling, format_: str) -> None:
     help="Write the evidence to this file too, for the site.",
 )
 def check(examples: tuple[str, ...], all_: bool, as_json: bool, evidence: Path | None) -> None:
-    r"""Check the derived formulas against torch, stage by stage.
+    """Check the derived formulas against torch, stage by stage.
 
     Each EXAMPLE is a built-in sentence or the path of a YAML file. Exit status 0 only if every
     element lies within its rounding bound and every property is as stated.
@@ -225,7 +225,7 @@ def check(examples: tuple[str, ...], all_: bool, as_json: bool, evidence: Path |
     \b
     Examples: derive check jim-john
               derive check --all --json
-    """
+    """  # noqa: D301
     from derive.examples import BUILT_IN, load
 
     if not examples and not all_:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sympy import Expr, Indexed
+
 from derive.attention import MECHANISMS
 from derive.binding import same
+from derive.claims.claim import Expansion, MatrixProduct, Proof, Signs
 from derive.derivation import Derivation, DerivationError, recheck
 from derive.evidence import PropertyResult
 from derive.formula import Mechanism, a
 from derive.matrix_form import index_form
-from derive.properties import MatrixProduct, Proof, Property, Signs, all_properties
+from derive.properties import Property, all_properties
 from derive.witness import Witness
 from derive.written_out import fully_substituted, self_attention_shapes
 
@@ -37,9 +40,15 @@ def _result(found: Property) -> PropertyResult:
         statement=found.claim.title,
         verdict=found.verdict,
         stated=found.stated,
-        conditions=tuple(f"{zero} is not 0" for zero in found.conditions),
+        conditions=tuple(f"{_named(zero)} is not 0" for zero in found.conditions),
         method=method,
     )
+
+
+def _named(zero: Expr) -> str:
+    if isinstance(zero, Indexed):
+        return f"{zero.base}_{''.join(map(str, zero.indices))}"
+    return str(zero)
 
 
 def recheck_proof(proof: Proof, mechanism: Mechanism) -> str:
@@ -47,13 +56,17 @@ def recheck_proof(proof: Proof, mechanism: Mechanism) -> str:
     return "; ".join(_recheck_part(part, mechanism) for part in proof)
 
 
-def _recheck_part(part: Derivation | Signs | MatrixProduct, mechanism: Mechanism) -> str:
+def _recheck_part(
+    part: Derivation | Signs | MatrixProduct | Expansion, mechanism: Mechanism
+) -> str:
     if isinstance(part, Derivation):
         entries = recheck(part)
         count = len(part.steps)
         return f"{count} step{'s' * (count > 1)}, {entries} entries compared at small shapes"
     if isinstance(part, Signs):
         return f"signs of the parts, {_recheck_signs(mechanism)} entries positive by SymPy"
+    if isinstance(part, Expansion):
+        return f"{part.entries} entries equal to SymPy's expansion of the sums"
     row, column = part.stage.target.indices
     if not same(index_form(part.product, row, column), part.stage.value):
         raise DerivationError(f"{part.product} does not have the entries of {part.stage}")

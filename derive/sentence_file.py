@@ -163,7 +163,7 @@ class SentenceFile(BaseModel):
             raise InputError(
                 where,
                 f"vectors[{len(self.tokens) + 1}]",
-                f"{len(self.vectors)} vectors for {len(self.tokens)} tokens",
+                "this vector has no token",
                 "write one row for each token",
             )
         return [(f"vectors[{place}]", row) for place, row in enumerate(self.vectors, start=1)]

@@ -38,7 +38,7 @@ SENTENCE_KEYS = ("tokens", "vectors", "title", "sentence", "source")
 
 
 class Block(BaseModel):
-    """The keys of a fence. A sentence is named (``example``) or written (``tokens``, ``vectors``)."""
+    """The keys of a fence. Its sentence is named (``example``), or written (``tokens`` ...)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,6 +72,7 @@ class Request:
 
     @property
     def mechanism(self) -> Mechanism:
+        """The mechanism that the fence names."""
         return MECHANISMS[self.block.mechanism]
 
     @property
@@ -88,7 +89,7 @@ class Request:
 
 
 def read_block(source: str, where: str = "attention fence") -> Request:
-    """Read the YAML inside a fence. Raises ``InputError`` with one line that says what to change."""
+    """Read the YAML inside a fence; ``InputError`` says in one line what to change."""
     data = load_yaml(source, where=where)
     if data is None:
         data = {}
@@ -130,4 +131,6 @@ def _validated(data: dict[str, Any], where: str) -> Block:
         if found["type"] == "literal_error":
             given, expected = found["input"], found["ctx"]["expected"]
             raise InputError(where, key, f"{given!r} is unknown", f"write {expected}") from None
-        raise InputError(where, key, found["msg"][0].lower() + found["msg"][1:], "correct it") from None
+        raise InputError(
+            where, key, found["msg"][0].lower() + found["msg"][1:], "correct it"
+        ) from None

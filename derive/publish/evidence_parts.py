@@ -14,7 +14,7 @@ from derive.publish.rendering import render
 from derive.publish.report import AS_PRINTED, figure
 
 
-def summary(evidence: Evidence, request: Request) -> Markup:
+def summary(evidence: Evidence, _request: Request) -> Markup:
     """Return how many checks of each kind there are, and the command that repeats them."""
     compared = [row for row in evidence.comparisons if row.verdict != "skipped"]
     tightest = max((row.ratio for row in compared if row.ratio is not None), default=0.0)
@@ -42,7 +42,7 @@ def comparisons(evidence: Evidence, request: Request) -> Markup:
     return render("comparisons", tables=tables, example=name)
 
 
-def reproductions(evidence: Evidence, request: Request) -> Markup:
+def reproductions(evidence: Evidence, _request: Request) -> Markup:
     """Return the results printed in the notes, beside what was computed."""
     return render("reproductions", rows=evidence.reproductions)
 
@@ -56,12 +56,12 @@ def printed(evidence: Evidence, request: Request) -> Markup:
     return render("printed", rows=[_titled(rows, title) for title in request.block.printed])
 
 
-def property_table(evidence: Evidence, request: Request) -> Markup:
+def property_table(evidence: Evidence, _request: Request) -> Markup:
     """Return every property of every mechanism with its verdict and how it was reached."""
     return render("property_table", rows=evidence.properties)
 
 
-def versions(evidence: Evidence, request: Request) -> Markup:
+def versions(evidence: Evidence, _request: Request) -> Markup:
     """Return what the checks ran with."""
     return render("versions", evidence=evidence)
 

@@ -68,11 +68,22 @@ EVIDENCE_PARTS: dict[str, Callable[[Evidence, Request], Markup]] = {
 """Parts that show what the checks found."""
 
 MISTAKES = (InputError, FormulaError, EvidenceError, KatexError)
-"""What can be wrong with a fence; anything else is a defect of ours and keeps its traceback."""
+"""What can be wrong with a fence; anything else is a defect of ours, and the build says so."""
 
-INLINE_FORM = "write EXAMPLE[/MECHANISM] QUANTITY TOKEN [TOKEN or DIMENSION], as in journey weight one step"
+INLINE_FORM = (
+    "write EXAMPLE[/MECHANISM] QUANTITY TOKEN [TOKEN or DIMENSION], as in journey weight one step"
+)
 
-QUANTITIES = ("score", "weight", "context", "length", "cosine", "tokens", "words")
+QUANTITIES = {
+    "score": (2,),
+    "weight": (2,),
+    "context": (1, 2),
+    "length": (1,),
+    "cosine": (2,),
+    "tokens": (0,),
+    "words": (0,),
+}
+"""What an inline request may ask for, and how many words may follow."""
 
 
 class Fences:
@@ -109,7 +120,7 @@ class Fences:
         """Turn the YAML of one fence into HTML."""
         try:
             return str(self.render(source))
-        except MISTAKES as error:
+        except Exception as error:  # noqa: BLE001 - pymdownx would print code and let the build pass
             raise self._block_error(self._said(error)) from error
 
     def render(self, source: str) -> Markup:
@@ -121,7 +132,7 @@ class Fences:
         """Turn one inline request into a number."""
         try:
             text = number(source)
-        except MISTAKES as error:
+        except Exception as error:  # noqa: BLE001 - as above
             raise self._inline_error(self._said(error)) from error
         element = Element("span", {"class": "attn-number"})
         element.text = text
@@ -131,7 +142,7 @@ class Fences:
         """Turn inline LaTeX into typeset maths."""
         try:
             html = maths.inline(source)
-        except MISTAKES as error:
+        except Exception as error:  # noqa: BLE001 - as above
             raise self._inline_error(self._said(error)) from error
         stashed: str = md.htmlStash.store(str(html))
         return stashed
@@ -145,6 +156,8 @@ class Fences:
 
     def _said(self, error: Exception) -> str:
         message = " ".join(str(error).split())
+        if not isinstance(error, MISTAKES):
+            message = f"a defect of attention-derived, {type(error).__name__}: {message}"
         return f"{self.page}: {message}" if self.page else message
 
 
@@ -153,27 +166,32 @@ def number(request: str) -> str:
 
     Raises ``InputError`` saying how such a request is written.
     """
-    name, *words = request.split() or [""]
-    example_name, _, key = name.partition("/")
-    example = load(example_name)
     where = f"`#!attention {request}`"
-    if words in (["tokens"], ["words"]):
-        return str(len(example.tokens if words == ["tokens"] else example.sentence.split()))
-    if len(words) not in (2, 3) or words[0] not in QUANTITIES or (key or "softmax") not in MECHANISMS:
+    name, *words = request.split() or [""]
+    name, _, key = name.partition("/")
+    example = load(name)
+    quantity, *rest = words or [""]
+    if (key or "softmax") not in MECHANISMS or len(rest) not in QUANTITIES.get(quantity, ()):
         raise InputError(where, "", "this asks for nothing known", INLINE_FORM)
-    quantity, *tokens = words
-    places = [example.position(token, where=where) for token in tokens[: 1 if quantity == "context" else 2]]
+    if quantity in ("tokens", "words"):
+        return str(len(example.tokens if quantity == "tokens" else example.sentence.split()))
+    row = example.position(rest[0], where=where)
     if quantity == "length":
-        return rounded(sentence_parts.norm(example, places[0]), DIGITS)
-    if quantity == "cosine" and len(places) == 2:
-        return rounded(sentence_parts.cosine(example, *places), DIGITS)
+        return rounded(sentence_parts.measured(example)[0][row], DIGITS)
     worked = work_out(example, MECHANISMS[key or "softmax"])
     if quantity == "context":
-        column = int(tokens[1]) - 1 if len(tokens) == 2 and tokens[1].isdigit() else None
-        row = worked[z][places[0]]
-        if column is None:
-            return "[" + ", ".join(rounded(value, DIGITS) for value in row) + "]"
-        return rounded(row[column], DIGITS)
-    if len(places) != 2:
-        raise InputError(where, quantity, "it needs two tokens", INLINE_FORM)
-    return rounded(worked[{"score": s, "weight": a}[quantity]][places[0], places[1]], DIGITS)
+        return _context([rounded(value, DIGITS) for value in worked[z][row]], rest[1:], where)
+    column = example.position(rest[1], where=where)
+    if quantity == "cosine":
+        return rounded(sentence_parts.measured(example)[1][row, column], DIGITS)
+    return rounded(worked[s if quantity == "score" else a][row, column], DIGITS)
+
+
+def _context(vector: list[str], dimension: list[str], where: str) -> str:
+    if not dimension:
+        return f"[{', '.join(vector)}]"
+    places = [str(place) for place in range(1, len(vector) + 1)]
+    if dimension[0] not in places:
+        remedy = f"write one from 1 to {len(vector)}"
+        raise InputError(where, "context", f"there is no dimension {dimension[0]!r}", remedy)
+    return vector[places.index(dimension[0])]

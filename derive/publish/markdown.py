@@ -27,7 +27,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     # Side by side these would become dashes, quotes or turned marks.
-    **{character: f"{{{character}}}" for character in "-'`\",?!"},
+    **{character: f"{{{character}}}" for character in "-'`\""},
 }
 
 _MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in string.punctuation if mark not in ",;?/%"}
@@ -36,12 +36,14 @@ _MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in string.punctuation if mark
 
 def latex_text(text: str) -> str:
     """Return ``text`` as LaTeX that prints exactly it, whatever it holds."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    # Two commas would become a low quotation mark.
+    return "".join(_LATEX.get(character, character) for character in text).replace(",,", ",{},")
 
 
 def markdown_text(text: str) -> str:
     """Return ``text`` as Markdown that shows exactly it: no markup, no HTML, no maths."""
-    return text.translate(_MARKDOWN)
+    # A typographer makes one of several commas, and three of many question marks.
+    return text.translate(_MARKDOWN).replace(",,", "&#44;&#44;").replace("??", "&#63;&#63;")
 
 
 def show_latex(telling: Telling) -> str:

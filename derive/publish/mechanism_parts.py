@@ -7,12 +7,13 @@ from typing import Any
 from markupsafe import Markup
 from sympy import Expr, Symbol
 
+from derive.claims.claim import Expansion, MatrixProduct, Signs
 from derive.code import source
 from derive.derivation import Derivation
 from derive.elements import Elements
 from derive.formula import Mechanism, a, s, z
 from derive.matrix_form import matrix_product
-from derive.properties import MatrixProduct, Property, Signs, all_properties
+from derive.properties import Property, all_properties
 from derive.publish import maths
 from derive.publish.block import Request
 from derive.publish.notation import Latex, LinkedLatex, Speech
@@ -67,7 +68,7 @@ def written_out(request: Request) -> Markup:
     sizes = _shapes(mechanism, request.block.n, request.block.d)
     writer = _named_writer(mechanism, Latex(), sizes)
     speaker = _named_writer(mechanism, speech, sizes)
-    groups = []
+    groups: list[dict[str, Any]] = []
     for stage in mechanism.stages:
         shape = writer.lengths.shapes[stage.array]
         rows = []
@@ -105,7 +106,7 @@ def array_code(request: Request) -> Markup:
 
 
 def _shapes(mechanism: Mechanism, n: int, d: int) -> dict[Any, tuple[int, int]]:
-    return {base: (n, d) for base in mechanism.inputs}
+    return dict.fromkeys(mechanism.inputs, (n, d))
 
 
 def _positions(shape: Any) -> list[tuple[int, ...]]:
@@ -155,7 +156,7 @@ def _property(found: Property) -> dict[str, Any]:
     return row
 
 
-def _part(part: Derivation | Signs | MatrixProduct) -> list[dict[str, Any]]:
+def _part(part: Derivation | Signs | MatrixProduct | Expansion) -> list[dict[str, Any]]:
     if isinstance(part, Derivation):
         first = part.steps[0].before
         steps = [{"maths": _typeset(first), "rule": ""}]
@@ -168,6 +169,8 @@ def _part(part: Derivation | Signs | MatrixProduct) -> list[dict[str, Any]]:
         spoken = f"{general(part.definition, Speech())} is positive"
         reason = "exponentials are positive, and so are sums and quotients of positive numbers"
         return [{"maths": maths.inline(latex, spoken), "rule": reason}]
+    if isinstance(part, Expansion):
+        return [{"maths": "", "rule": f"{part.entries} entries compared, each the same expression"}]
     latex = matrix_equation(part.stage, part.product)
     entry = equation(part.stage)
     return [
@@ -181,4 +184,6 @@ def _part(part: Derivation | Signs | MatrixProduct) -> list[dict[str, Any]]:
 
 def _typeset(expression: Expr, leading: str = "", lead: tuple[Symbol, ...] = ()) -> Markup:
     spoken = general(expression, Speech(), lead)
-    return maths.inline(leading + r"\displaystyle " + general(expression, lead=lead), leading + spoken)
+    return maths.inline(
+        leading + r"\displaystyle " + general(expression, lead=lead), leading + spoken
+    )

@@ -16,6 +16,7 @@ from derive.errors import InputError
 from derive.evidence import Evidence
 from derive.examples import BUILT_IN
 from derive.formula import K, Q, V, a, s, z
+from derive.matrix_form import matrix_product
 from derive.publish import maths
 from derive.publish.block import Request
 from derive.publish.lines import rounded
@@ -24,7 +25,6 @@ from derive.publish.rendering import code, render
 from derive.publish.sentence_parts import SentencePage
 from derive.publish.source import function_source
 from derive.publish.writing import equation, matrix_equation
-from derive.matrix_form import matrix_product
 from derive.sentence_file import read_decimal
 
 
@@ -74,7 +74,9 @@ def two_shapes(request: Request) -> Markup:
         given[base], labels[base] = numpy.array(numbers, dtype=object), list(rows)
     arrays = Elements(decimal, given).run(CROSS.stages)
     digits = request.block.digits
-    shown = {base: [[rounded(v, digits) for v in row] for row in arrays[base]] for base in (s, a, z)}
+    shown = {
+        base: [[rounded(v, digits) for v in row] for row in arrays[base]] for base in (s, a, z)
+    }
     return render(
         "two_shapes",
         given=[
@@ -90,9 +92,11 @@ def two_shapes(request: Request) -> Markup:
 
 
 def torch_source(request: Request) -> Markup:
-    """Return the torch functions that the fence names, as they stand in ``numeric/reference.py``."""
+    """Return the torch functions that the fence names, as ``numeric/reference.py`` has them."""
     listing = "\n\n".join(function_source(name) for name in request.block.functions)
-    return Markup('<section class="attn attn-code" data-search-exclude>{}</section>').format(code(listing))
+    return Markup('<section class="attn attn-code" data-search-exclude>{}</section>').format(
+        code(listing)
+    )
 
 
 def yaml_source(request: Request) -> Markup:
@@ -101,7 +105,9 @@ def yaml_source(request: Request) -> Markup:
     if name not in BUILT_IN:
         raise InputError("attention fence", "show", "yaml shows a built-in sentence", "name one")
     text = (files("derive") / "sentences" / f"{name}.yaml").read_text(encoding="utf-8")
-    return Markup('<section class="attn attn-code" data-search-exclude>{}</section>').format(code(text, "yaml"))
+    return Markup('<section class="attn attn-code" data-search-exclude>{}</section>').format(
+        code(text, "yaml")
+    )
 
 
 def _result(base: Any, rows: list[list[str]]) -> dict[str, Any]:

@@ -65,7 +65,9 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         except katex.KatexMissing as error:
             raise PluginError(str(error)) from None
         for name in ("attention.css", "attention.js"):
-            content = (package_files("derive.publish") / "assets" / name).read_text(encoding="utf-8")
+            content = (package_files("derive.publish") / "assets" / name).read_text(
+                encoding="utf-8"
+            )
             files.append(File.generated(config, f"{ASSETS}/{name}", content=content))
         wanted = [typesetter / "katex.min.css", typesetter / "LICENSE"]
         wanted += sorted((typesetter / "fonts").glob("*.woff2"))
@@ -91,13 +93,17 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
             evidence = Evidence.read(folder / str(self.config.evidence))
             evidence.check_current()
             if not evidence.passed:
-                raise EvidenceError(f"the checks did not pass; run '{evidence.command}' and see why")
+                raise EvidenceError(
+                    f"the checks did not pass; run '{evidence.command}' and see why"
+                )
             return evidence
 
         return read
 
 
-def _extend(config: MkDocsConfig, extension: str, option: str, entries: list[dict[str, Any]]) -> None:
+def _extend(
+    config: MkDocsConfig, extension: str, option: str, entries: list[dict[str, Any]]
+) -> None:
     if extension not in config.markdown_extensions:
         config.markdown_extensions.append(extension)
     options = config.mdx_configs.setdefault(extension, {})

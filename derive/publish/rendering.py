@@ -25,10 +25,12 @@ def _environment() -> Environment:
 
 def render(template: str, **values: Any) -> Markup:
     """Render one of the templates; every plain string in ``values`` is escaped."""
-    return Markup(_environment().get_template(f"{template}.html.jinja").render(**values))
+    html = _environment().get_template(f"{template}.html.jinja").render(**values)
+    return Markup(html)  # noqa: S704 - the environment escapes what it is given
 
 
 def code(source: str, language: str = "python") -> Markup:
     """Return highlighted source, in the classes that the theme's own code blocks have."""
     lines = highlight(source.rstrip("\n"), get_lexer_by_name(language), HtmlFormatter(nowrap=True))
-    return Markup(f'<div class="highlight"><pre><code>{lines}</code></pre></div>')
+    marked = Markup(lines)  # noqa: S704 - Pygments escapes the source
+    return Markup('<div class="highlight"><pre><code>{}</code></pre></div>').format(marked)

@@ -14,7 +14,7 @@ from derive.evidence import Comparison, Evidence
 from derive.publish.trimmed import Trimmed
 
 AS_PRINTED = {"reproduced", "within bound"}
-"""Verdicts of a printed result that came out again: digit for digit, or but for its own rounding."""
+"""Verdicts of a printed result that came out again, digit for digit or but for its rounding."""
 
 COLOURS = {"within bound": "green", "proved": "green", "reproduced": "green", "refuted": "red"}
 
@@ -60,7 +60,13 @@ def figure(value: float | None) -> str:
     """Write an error or a bound in units in the last place."""
     if value is None:
         return ""
-    return f"{value:.2g}" if 0.01 <= value < 9.95 else f"{value:.0f}" if value < 1e6 else f"{value:.1e}"
+    return (
+        f"{value:.2g}"
+        if 0.01 <= value < 9.95
+        else f"{value:.0f}"
+        if value < 1e6
+        else f"{value:.1e}"
+    )
 
 
 def verdict(word: str, stated: str | None = None) -> Text:

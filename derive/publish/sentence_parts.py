@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
-from sympy import IndexedBase, Integer, Symbol, sqrt
+from sympy import IndexedBase
 
-from derive.algebras.decimal import Decimal
-from derive.elements import Elements
+from derive.errors import InputError
 from derive.examples import Example
-from derive.formula import Mechanism, Stage, a, i, j, k, s, total, x, z
+from derive.formula import Mechanism, Stage, a, s, z
+from derive.geometry import COSINE, LENGTH, lengths_and_cosines, score_by_angle
 from derive.matrix_form import matrix_product
 from derive.publish import maths
 from derive.publish.block import Request
@@ -20,7 +20,7 @@ from derive.publish.lines import Line, Lines
 from derive.publish.notation import LinkedLatex, Speech
 from derive.publish.rendering import render
 from derive.publish.telling import is_written_out
-from derive.publish.writing import equation, matrix_equation
+from derive.publish.writing import equation, general, matrix_equation
 from derive.worked import Worked, work_out
 
 
@@ -107,7 +107,9 @@ def normalise(request: Request) -> Markup:
         equation=page.equation(page.mechanism.stage(a)),
         rows=_weights(page),
         example=page.example,
-        total=page.latex.rounded(sum(page.worked[a][page.query][1:], page.worked[a][page.query][0])),
+        total=page.latex.rounded(
+            sum(page.worked[a][page.query][1:], page.worked[a][page.query][0])
+        ),
     )
 
 
@@ -115,7 +117,10 @@ def weighted_sum(request: Request) -> Markup:
     """Return the weighted sum's formula and each number of the query's context vector."""
     page = SentencePage(request)
     told = _stage_lines(page, page.mechanism.stage(z))
-    return render("weighted_sum", told=told, example=page.example, query=page.query, context=_context(page))
+    context = [page.latex.rounded(value) for value in page.worked[z][page.query]]
+    return render(
+        "weighted_sum", told=told, example=page.example, query=page.query, context=context
+    )
 
 
 def heatmap(request: Request) -> Markup:
@@ -143,7 +148,7 @@ def heatmap(request: Request) -> Markup:
         mechanism=page.mechanism,
         query=page.query,
         cells=cells,
-        sums=[page.latex.rounded(sum(row[1:], row[0])) for row in worked[a]],
+        sums=[page.latex.rounded(_total(row)) for row in worked[a]],
         panels=[_panel(page, row) for row in range(count)] if is_written_out(example) else [],
         matrices=[_matrix_line(stage) for stage in page.mechanism.stages if matrix_product(stage)],
         formulas={
@@ -157,45 +162,46 @@ def lengths(request: Request) -> Markup:
     """Return why long vectors win: each token's length, its cosine with the query, its score."""
     page = SentencePage(request)
     example, query = page.example, page.query
-    norms = [norm(example, place) for place in range(len(example.tokens))]
-    rows = []
-    for place, token in enumerate(example.tokens):
-        rows.append(
-            {
-                "token": token,
-                "norm": page.latex.rounded(norms[place]),
-                "cosine": page.latex.rounded(cosine(example, query, place)),
-                "score": page.value(s, (query + 1, place + 1)),
-                "length": float(norms[place] / max(norms)),
-            }
-        )
-    identity = r"s_{ij} = \lVert x_i \rVert \, \lVert x_j \rVert \, \cos(x_i, x_j)"
-    said = "the score is the product of the two lengths and the cosine of the angle between them"
-    return render("lengths", rows=rows, example=example, query=query, identity=maths.display(identity, said))
+    norms, cosines = measured(example)
+    longest = max(norms)
+    rows = [
+        {
+            "token": token,
+            "length": page.latex.rounded(norms[place]),
+            "share": float(norms[place] / longest),
+            "cosine": page.latex.rounded(cosines[query, place]),
+            "score": page.value(s, (query + 1, place + 1)),
+        }
+        for place, token in enumerate(example.tokens)
+    ]
+    chain = score_by_angle()
+    left, right = chain.goal
+    latex = f"{general(right)} = {general(left, lead=right.indices)}"
+    spoken = "the score is the product of the two lengths and the cosine of the angle between them"
+    return render(
+        "lengths",
+        rows=rows,
+        example=example,
+        query=query,
+        identity=maths.display(latex, spoken),
+        definitions=[
+            maths.inline(r"\displaystyle " + equation(stage), equation(stage, Speech()))
+            for stage in (LENGTH, COSINE)
+        ],
+    )
 
 
-def norm(example: Example, place: int) -> Any:
-    """Return the length of a token's vector, the root of its inner product with itself."""
-    return _evaluated(example, sqrt(total(x[i, k] * x[i, k], k)), {i: place + 1})
-
-
-def cosine(example: Example, left: int, right: int) -> Any:
-    """Return the cosine of the angle between two tokens' vectors."""
-    length = sqrt(total(x[i, k] * x[i, k], k))
-    other = sqrt(total(x[j, k] * x[j, k], k))
-    inner = total(x[i, k] * x[j, k], k)
-    return _evaluated(example, inner / (length * other), {i: left + 1, j: right + 1})
-
-
-def _evaluated(example: Example, expression: Any, where: dict[Symbol, int]) -> Any:
-    decimal = Decimal()
-    elements = Elements(decimal, {x: example.array(lambda v: decimal.number(_rational(v)))})
-    elements.lengths.visit(expression, "a length or an angle")
-    return elements.value(expression, where)
-
-
-def _rational(value: Any) -> Any:
-    return Integer(value.numerator) / Integer(value.denominator)
+def measured(example: Example) -> tuple[Any, Any]:
+    """Return lengths and cosines; a zero vector, which has no angle, is an ``InputError``."""
+    try:
+        return lengths_and_cosines(example)
+    except ZeroDivisionError:
+        raise InputError(
+            example.name,
+            "vectors",
+            "a vector of zeros has no angle with any other",
+            "leave lengths out of show, or give it another vector",
+        ) from None
 
 
 def _stage_lines(page: SentencePage, stage: Stage) -> dict[str, Any]:
@@ -212,8 +218,8 @@ def _weights(page: SentencePage) -> list[Typeset]:
     return [Typeset(p, (), page.value(a, (page.query + 1, p)), float(row[p - 1])) for p in places]
 
 
-def _context(page: SentencePage) -> list[str]:
-    return [page.latex.rounded(value) for value in page.worked[z][page.query]]
+def _total(row: Any) -> Any:
+    return sum(row[1:], row[0])
 
 
 def _panel(page: SentencePage, row: int) -> dict[str, Any]:
@@ -246,9 +252,10 @@ def _panel(page: SentencePage, row: int) -> dict[str, Any]:
 
 
 def _shown(line: Line) -> Markup:
-    value = line.value.replace("-", "−")
-    result = f'<span class="attn-result">= <span class="attn-value">{value}</span></span>'
-    return Markup(f"{line.name} = {line.in_numbers} {result}")
+    # The Html notation writes letters, digits and its own marks alone, so this is markup already.
+    result = Markup('<span class="attn-result">= <span class="attn-value">{}</span></span>')
+    formula = Markup(f"{line.name} = {line.in_numbers} ")  # noqa: S704
+    return formula + result.format(line.value.replace("-", "−"))
 
 
 def _matrix_line(stage: Stage) -> Markup:
@@ -256,5 +263,3 @@ def _matrix_line(stage: Stage) -> Markup:
     return maths.inline(
         matrix_equation(stage, product), matrix_equation(stage, product, spoken=True)
     )
-
-

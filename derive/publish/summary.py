@@ -18,7 +18,9 @@ def show(evidence: Evidence, site: Path, console: Console) -> None:
     """Print one row for each sentence and mechanism, then where to look."""
     table = Table(box=None, pad_edge=False)
     for heading in ("sentence", "mechanism", "stages checked", "largest error", "of its bound"):
-        table.add_column(heading, justify="left" if heading in ("sentence", "mechanism") else "right")
+        table.add_column(
+            heading, justify="left" if heading in ("sentence", "mechanism") else "right"
+        )
     for example in dict.fromkeys(row.example for row in evidence.comparisons):
         tokens, dimensions = load(example).shape
         for mechanism in MECHANISMS:

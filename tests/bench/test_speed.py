@@ -25,9 +25,7 @@ EIGHT_BY_THREE = {x: (8, 3)}
 
 
 def _python(*arguments: str) -> None:
-    subprocess.run(
-        [sys.executable, *arguments], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL
-    )
+    subprocess.run([sys.executable, *arguments], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.benchmark(group="start-up")

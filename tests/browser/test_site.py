@@ -1,4 +1,4 @@
-"""What a reader meets: every page at phone and desktop width, light and dark, by mouse, key and touch."""
+"""What a reader meets: every page, narrow and wide, light and dark, by mouse, key and touch."""
 
 import gzip
 import json
@@ -178,7 +178,8 @@ def test_each_formula_is_spoken_once(page: Page) -> None:
     spoken = page.locator("section .attn-math > .attn-said").first.text_content()
     assert spoken == "s i j equals the sum over k from 1 to d of x i k times x j k"
     loud = page.evaluate(
-        "[...document.querySelectorAll('.katex')].filter(k => !k.closest('[aria-hidden=true]')).length"
+        """[...document.querySelectorAll('.katex')]
+            .filter((formula) => !formula.closest('[aria-hidden=true]')).length"""
     )
     assert loud == 0
 

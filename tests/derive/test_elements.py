@@ -238,8 +238,8 @@ def test_powers():
 
 
 def test_factors_come_in_the_order_of_the_targets_indices():
-    assert ordered_factors(K[j, k] * Q[i, k], (i, j)) == [Q[i, k], K[j, k]]
-    assert ordered_factors(2 * V[j, c] * a[i, j], (i, c)) == [2, a[i, j], V[j, c]]
+    assert ordered_factors(K[j, k] * Q[i, k], (i, j)) == (Q[i, k], K[j, k])
+    assert ordered_factors(2 * V[j, c] * a[i, j], (i, c)) == (2, a[i, j], V[j, c])
     assert ordered_factors(a[i, j] * total(x[j, k], k), (i, j))[-1] == total(x[j, k], k)
 
 

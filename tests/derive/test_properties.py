@@ -9,31 +9,30 @@ from sympy import exp
 
 from derive import properties
 from derive.attention import MECHANISMS, SHIFTED, SOFTMAX
+from derive.claims.claim import Claim, MatrixProduct, Signs
+from derive.claims.contexts import CONTEXT_IS_PRODUCT, IN_HULL
+from derive.claims.scores import SYMMETRIC
+from derive.claims.weights import (
+    POSITIVE,
+    ROWS_SUM,
+    SCALE_INVARIANT,
+    SHIFT_INVARIANT,
+    SHIFTED_IS_SOFTMAX,
+    r,
+)
 from derive.derivation import Derivation, DerivationError, Step
 from derive.formula import Choice, D, Mechanism, Q, Stage, a, i, j, k, m, s, total, x, z
 from derive.matrix_form import matrix_product
 from derive.normaliser import by_sum, shifted_softmax, softmax
 from derive.proof_check import check_properties, recheck_proof
 from derive.properties import (
-    CONTEXT_IS_PRODUCT,
-    IN_HULL,
-    POSITIVE,
     PROVED,
     REFUTED,
-    ROWS_SUM,
-    SCALE_INVARIANT,
-    SHIFT_INVARIANT,
-    SHIFTED_IS_SOFTMAX,
     STATED,
-    SYMMETRIC,
     UNDECIDED,
-    Claim,
-    MatrixProduct,
-    Signs,
     all_properties,
     decide,
     nonzero_conditions,
-    r,
 )
 from derive.score import dot_product
 from derive.weighted_sum import weighted_sum

@@ -1,4 +1,4 @@
-"""The fence: what it shows, what it refuses, and that nothing a stranger writes gets out of its place."""
+"""The fence: what it shows, what it refuses, and that what a stranger writes stays text."""
 
 import subprocess
 import sys
@@ -53,7 +53,14 @@ def test_every_part_gives_one_closed_piece_of_html(part: str) -> None:
     }.get(part, "example: journey")
     html = _fence(f"{body}\nshow: [{part}]")
     assert _Balance.of(html).open_tags == []
-    assert "<pre><code>" not in html or part in {"torch", "yaml", "code", "formula", "matrix", "written-out"}
+    assert "<pre><code>" not in html or part in {
+        "torch",
+        "yaml",
+        "code",
+        "formula",
+        "matrix",
+        "written-out",
+    }
 
 
 def test_numbers_in_running_text() -> None:
@@ -123,7 +130,9 @@ def test_wrong_latex_stops_the_build() -> None:
 def test_what_a_stranger_writes_stays_text(token: str) -> None:
     quoted = token.replace("\\", "\\\\").replace('"', '\\"')
     show = "[vectors, score, normalise, weighted-sum, heatmap, lengths]"
-    html = _fence(f'title: "{quoted}"\ntokens: ["{quoted}", b]\nvectors: [[1, 2], [0, 1]]\nshow: {show}')
+    html = _fence(
+        f'title: "{quoted}"\ntokens: ["{quoted}", b]\nvectors: [[1, 2], [0, 1]]\nshow: {show}'
+    )
     found = _Balance.of(html)
     assert found.open_tags == []
     assert not found.tags & {"script", "img", "a", "iframe", "object", "style"}
@@ -140,6 +149,15 @@ def test_any_unicode_token_is_shown_as_it_is(token: str) -> None:
     found = _Balance.of(str(html))
     assert found.open_tags == []
     assert token in found.text
+
+
+def test_a_defect_of_our_own_stops_the_build_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_request: object) -> str:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setitem(PARTS, "score", broken)
+    with pytest.raises(SuperFencesException, match="ZeroDivisionError: a defect"):
+        _fence("example: journey\nshow: [score]")
 
 
 def test_stale_or_failed_evidence_is_refused() -> None:
