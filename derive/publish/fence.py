@@ -120,7 +120,8 @@ class Fences:
         """Turn the YAML of one fence into HTML."""
         try:
             return str(self.render(source))
-        except Exception as error:  # noqa: BLE001 - pymdownx would print code and let the build pass
+        except Exception as error:
+            # pymdownx would print any other exception's fence as code, and let the build pass.
             raise self._block_error(self._said(error)) from error
 
     def render(self, source: str) -> Markup:
@@ -132,7 +133,7 @@ class Fences:
         """Turn one inline request into a number."""
         try:
             text = number(source)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             raise self._inline_error(self._said(error)) from error
         element = Element("span", {"class": "attn-number"})
         element.text = text
@@ -142,7 +143,7 @@ class Fences:
         """Turn inline LaTeX into typeset maths."""
         try:
             html = maths.inline(source)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             raise self._inline_error(self._said(error)) from error
         stashed: str = md.htmlStash.store(str(html))
         return stashed
