@@ -32,7 +32,7 @@ install = echo "Installing the pinned packages for [$(1)] into $(VENV)"; \
 .PHONY: site
 site: $(VENV)/.katex ## derive and check both sentences, build the site, print a summary (default)
 	@mkdir -p $(dir $(EVIDENCE))
-	$(BIN)/derive check --all --evidence $(EVIDENCE)
+	$(BIN)/derive check --all --quiet --evidence $(EVIDENCE)
 	$(BIN)/mkdocs build --strict --site-dir $(SITE)
 	@$(BIN)/python -m derive.publish.summary $(EVIDENCE) $(SITE)
 
@@ -40,7 +40,7 @@ site: $(VENV)/.katex ## derive and check both sentences, build the site, print a
 .PHONY: serve
 serve: $(VENV)/.katex ## show the site with live reload
 	@mkdir -p $(dir $(EVIDENCE))
-	$(BIN)/derive check --all --evidence $(EVIDENCE)
+	$(BIN)/derive check --all --quiet --evidence $(EVIDENCE)
 	$(BIN)/mkdocs serve --strict --livereload
 
 .PHONY: test

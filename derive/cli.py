@@ -211,12 +211,15 @@ def _print_telling(telling: Telling, format_: str) -> None:
 @click.argument("examples", nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="Check both built-in sentences.")
 @click.option("--json", "as_json", is_flag=True, help="Print the evidence as JSON.")
+@click.option("--quiet", is_flag=True, help="Print the figures only if something is amiss.")
 @click.option(
     "--evidence",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the evidence to this file too, for the site.",
 )
-def check(examples: tuple[str, ...], all_: bool, as_json: bool, evidence: Path | None) -> None:
+def check(
+    examples: tuple[str, ...], all_: bool, as_json: bool, quiet: bool, evidence: Path | None
+) -> None:
     """Check the derived formulas against torch, stage by stage.
 
     Each EXAMPLE is a built-in sentence or the path of a YAML file. Exit status 0 only if every
@@ -233,10 +236,14 @@ def check(examples: tuple[str, ...], all_: bool, as_json: bool, evidence: Path |
     names = (*BUILT_IN, *(name for name in examples if name not in BUILT_IN)) if all_ else examples
     found = _checked(tuple(load(name) for name in dict.fromkeys(names)))
     if evidence is not None:
-        found.write(evidence)
+        try:
+            found.write(evidence)
+        except OSError as error:
+            reason = error.strerror or "it cannot be written"
+            raise InputError(str(evidence), "", reason, "give another path to --evidence") from None
     if as_json:
         click.echo(found.to_json(), nl=False)
-    else:
+    elif not (quiet and found.passed):
         from derive.publish import report
 
         report.show(found, _console())

@@ -24,7 +24,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from derive.errors import InputError
-from derive.visible import breaks_line, quoted
+from derive.visible import breaks_line, quoted, visible
 
 MOST_BYTES = 500_000
 """The largest file that is read; ten times what the longest sentence that is worked needs."""
@@ -246,7 +246,7 @@ def read_sentence(name: str) -> tuple[SentenceFile, str, str]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(name, "", "it is not UTF-8 text", "save it as UTF-8") from None
-    return SentenceFile.parse(text, where=name), path.stem, name
+    return SentenceFile.parse(text, where=name), visible(path.stem), name
 
 
 def _in_one_line(error: ValidationError, where: str) -> InputError:

@@ -30,7 +30,8 @@ def show(evidence: Evidence, console: Console) -> None:
         for row in rows:
             if row.reason:
                 where = f"{row.implementation}, {row.precision}, {row.stage or 'all stages'}: "
-                console.print(Text(where) + verdict(row.verdict) + Text(f": {row.reason}"))
+                found = Text(where) + verdict(row.verdict) + Text(f": {row.reason}")
+                console.print(Trimmed(found))
         console.print()
     if evidence.reproductions:
         console.print(Text("results printed in the notes", style="bold"))
@@ -40,7 +41,7 @@ def show(evidence: Evidence, console: Console) -> None:
         console.print(Text("properties, for every number of tokens", style="bold"))
         console.print(Trimmed(_properties(evidence)))
         console.print()
-    console.print(Text(summary(evidence), style="green" if evidence.passed else "red"))
+    console.print(Trimmed(Text(summary(evidence), style="green" if evidence.passed else "red")))
 
 
 def summary(evidence: Evidence) -> str:
