@@ -10,7 +10,7 @@ from sympy import Expr, Integer, Symbol
 
 from derive.derivation import SMALL_SHAPES, DerivationError
 from derive.formula import INPUT_SHAPES, Mechanism, Stage
-from derive.written_out import with_named_pieces
+from derive.written_out import positions, with_named_pieces
 
 
 def expanded_by_sympy(stage: Stage, position: tuple[int, ...], sizes: dict[Symbol, int]) -> Expr:
@@ -31,15 +31,8 @@ def compare_forms(mechanism: Mechanism) -> int:
         written = with_named_pieces(mechanism, shapes)
         for stage in mechanism.stages:
             entries = written[stage.array]
-            for place, ours in zip(_positions(entries.shape), entries.flat, strict=True):
+            for place, ours in zip(positions(entries.shape), entries.flat, strict=True):
                 if ours != expanded_by_sympy(stage, place, sizes):
                     raise DerivationError(f"{stage.array}{list(place)} at {sizes}: {ours} differs")
                 compared += 1
     return compared
-
-
-def _positions(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    positions: list[tuple[int, ...]] = [()]
-    for length in shape:
-        positions = [(*place, p) for place in positions for p in range(1, length + 1)]
-    return positions

@@ -22,6 +22,11 @@ MOST_TOKENS = 16
 Shapes = Mapping[IndexedBase, Sequence[int]]
 
 
+def positions(shape: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return every position of an array, row by row, counted from 1 as the formulas do."""
+    return [tuple(p + 1 for p in place) for place in numpy.ndindex(*shape)]
+
+
 def named_entries(base: IndexedBase, shape: Sequence[int]) -> Any:
     """Return the array of the names x[1, 1], x[1, 2], ... of an array's entries."""
     entries = numpy.empty(tuple(shape), dtype=object)

@@ -18,6 +18,7 @@ from derive.formula import Stage, x
 from derive.publish.notation import Notation
 from derive.publish.writing import WrittenOut, name_of, names, phrases
 from derive.worked import Worked
+from derive.written_out import positions
 
 DIGITS = 4
 """Decimals shown unless asked otherwise: as many as torch prints."""
@@ -54,8 +55,7 @@ class Lines:
     def row(self, stage: Stage, query: int) -> list[Line]:
         """Return the lines of every entry that belongs to one query (counted from 0)."""
         shape = self.worked[stage.array].shape[1:]
-        places = [tuple(p + 1 for p in place) for place in numpy.ndindex(*shape)]
-        return [self.line(stage, (query + 1, *place)) for place in places]
+        return [self.line(stage, (query + 1, *place)) for place in positions(shape)]
 
     def line(self, stage: Stage, position: Sequence[int]) -> Line:
         """Return the line of one entry."""

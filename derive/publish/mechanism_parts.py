@@ -27,6 +27,7 @@ from derive.publish.writing import (
     names,
 )
 from derive.witness import Witness
+from derive.written_out import positions
 
 STAGE_TITLES = {s: "score", a: "weight", z: "context vector"}
 
@@ -72,7 +73,7 @@ def written_out(request: Request) -> Markup:
     for stage in mechanism.stages:
         shape = writer.lengths.shapes[stage.array]
         rows = []
-        for position in _positions(shape):
+        for position in positions(shape):
             name = name_of(stage.array, position, notation)
             latex = f"{name} = {writer.entry(stage, position)}"
             said = f"{name_of(stage.array, position, speech)} = {speaker.entry(stage, position)}"
@@ -107,13 +108,6 @@ def array_code(request: Request) -> Markup:
 
 def _shapes(mechanism: Mechanism, n: int, d: int) -> dict[Any, tuple[int, int]]:
     return dict.fromkeys(mechanism.inputs, (n, d))
-
-
-def _positions(shape: Any) -> list[tuple[int, ...]]:
-    positions: list[tuple[int, ...]] = [()]
-    for length in shape:
-        positions = [(*p, q) for p in positions for q in range(1, int(length) + 1)]
-    return positions
 
 
 def _named_writer(mechanism: Mechanism, notation: Any, sizes: dict[Any, Any]) -> WrittenOut:
