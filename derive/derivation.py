@@ -18,7 +18,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from derive.algebras.symbolic import Symbolic
 from derive.binding import Lengths, same
 from derive.elements import Elements
-from derive.formula import INPUT_SHAPES, UPPER_LIMIT, Stage, d, d_v, n, n_q
+from derive.formula import INPUT_SHAPES, UPPER_LIMIT, Stage, d, d_v, n, n_q, x
 from derive.rewriting import Rule, with_letters
 from derive.written_out import named_entries
 
@@ -28,6 +28,10 @@ SMALL_SHAPES = (
     {n_q: 3, n: 3, d: 2, d_v: 2},
 )
 """Sizes at which every step is written out and compared."""
+
+UNEQUAL_SHAPE = {n_q: 2, n: 3, d: 1, d_v: 2}
+"""All sizes different, so that a rule which confuses two of them is found. Where queries and keys
+are one array, x, they cannot differ."""
 
 
 class DerivationError(ValueError):
@@ -91,7 +95,7 @@ def recheck(derivation: Derivation) -> int:
     Raises ``DerivationError`` naming the step that fails.
     """
     compared = 0
-    for sizes in SMALL_SHAPES:
+    for sizes in (*SMALL_SHAPES, *([] if _reads(derivation, x) else [UNEQUAL_SHAPE])):
         for step in derivation.steps:
             elements = _written_out(step, derivation.definitions, sizes)
             free = sorted(
@@ -106,6 +110,12 @@ def recheck(derivation: Derivation) -> int:
                     )
                 compared += 1
     return compared
+
+
+def _reads(derivation: Derivation, base: IndexedBase) -> bool:
+    sides = [side for step in derivation.steps for side in (step.before, step.after)]
+    values = [stage.value for stage in derivation.definitions]
+    return any(entry.base == base for side in sides + values for entry in side.atoms(Indexed))
 
 
 def is_zero(expression: Expr) -> bool:

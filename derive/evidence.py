@@ -12,13 +12,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from derive.attention import MECHANISMS
 from derive.examples import BUILT_IN, load
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's form; a file of another version is refused."""
 
 WITHIN_BOUND, REFUTED, UNDECIDED, SKIPPED = "within bound", "refuted", "undecided", "skipped"
@@ -61,15 +62,17 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A result printed in a note, beside what ``implementation`` makes of the same input.
+    """A published result, beside what ``implementation`` makes of the same input.
 
-    ``verdict``: ``reproduced`` (equal to the digits printed); ``within bound`` (the note prints
+    ``origin`` says where ``printed`` stands: printed in the note, or published for its sentence.
+    ``verdict``: ``reproduced`` (equal to the digits printed); ``within bound`` (``printed`` has
     more digits than rounding leaves certain, and its numbers lie within the certified bound around
     the exact ones); ``refuted``. ``reason`` says how the two texts differ, where they do.
     """
 
     example: str
     title: str
+    origin: str
     printed: str
     computed: str
     implementation: str
@@ -125,7 +128,7 @@ class Evidence:
         """Raise ``EvidenceError`` when a formula or a built-in sentence has changed since."""
         if self.fingerprint != fingerprint():
             raise EvidenceError(
-                f"the formulas or sentences have changed since {self.date}; "
+                f"the formulas, the sentences or the code have changed since {self.date}; "
                 f"run '{self.command}' again"
             )
 
@@ -178,8 +181,13 @@ class Evidence:
 
 @cache
 def fingerprint() -> str:
-    """Return the SHA-256 of every formula and of the built-in sentences as written."""
+    """Return the SHA-256 of every formula, of the sentences as written, and of the code that ran.
+
+    The code is that of ``derive``, pages and commands left out, and of ``numeric``: evidence about
+    a program that has changed since says nothing about the one that is there.
+    """
     text = {
+        "code": _checked_code(),
         "mechanisms": {name: mechanism.canonical() for name, mechanism in MECHANISMS.items()},
         "sentences": {
             name: [
@@ -190,6 +198,19 @@ def fingerprint() -> str:
         },
     }
     return hashlib.sha256(_canonical(text).encode()).hexdigest()
+
+
+def _checked_code() -> dict[str, str]:
+    """Return the text of each module by its name, found without importing ``numeric``."""
+    spec = find_spec("numeric")
+    folders = [Path(__file__).parent, *([Path(spec.origin).parent] if spec and spec.origin else [])]
+    modules = {}
+    for folder in folders:
+        for path in folder.rglob("*.py"):
+            inner = path.relative_to(folder)
+            if inner.parts[0] not in ("publish", "cli.py"):
+                modules[f"{folder.name}/{inner.as_posix()}"] = path.read_text(encoding="utf-8")
+    return modules
 
 
 _AGAIN = "run 'derive check --all' again"

@@ -27,9 +27,9 @@ from derive.claims.weights import (
     SHIFTED_IS_SOFTMAX,
 )
 from derive.derivation import Derivation, DerivationError
-from derive.formula import Mechanism, a, z
+from derive.formula import INPUT_SHAPES, Mechanism, a, z
 from derive.signs import is_positive
-from derive.witness import Witness, find_witness
+from derive.witness import Shapes, Witness, find_witness
 
 PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
 
@@ -56,8 +56,10 @@ def decide(claim: Claim, key: str) -> Property:
     try:
         proof = claim.prove(mechanism)
     except DerivationError:
+        # The shapes of a claim may be for several kinds of mechanism, each with inputs of its own.
+        fitting = [shape for shape in claim.shapes if _fits(mechanism, shape)]
         try:
-            witness = find_witness(claim.shapes, lambda reading: claim.fails(mechanism, reading))
+            witness = find_witness(fitting, lambda reading: claim.fails(mechanism, reading))
         except LookupError:
             return Property(claim, key, UNDECIDED, None, ())
         return Property(claim, key, REFUTED, witness, ())
@@ -77,6 +79,11 @@ def nonzero_conditions(mechanism: Mechanism) -> tuple[Expr, ...]:
         if is_positive(stage.value, positive):
             positive.add(stage.array)
     return tuple(doubtful)
+
+
+def _fits(mechanism: Mechanism, shapes: Shapes) -> bool:
+    given = set(shapes)
+    return given <= set(mechanism.inputs) or not given & INPUT_SHAPES.keys()
 
 
 def _mentions_weights(proof: Proof) -> bool:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from types import ModuleType
+from typing import Any
 
+import mpmath
 import numpy
 import torch
 
 from derive.attention import MECHANISMS
 from derive.code import function
-from derive.formula import Mechanism
+from derive.examples import Example
+from derive.formula import Mechanism, x
+from derive.worked import work_out
 from numeric.evaluate import Arrays, Backend, compiled, input_shapes
 from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
 from numeric.torch_stages import TORCH_CODE
@@ -27,7 +32,8 @@ class Computation:
 
     ``name`` is the mechanism's short name, ``exp_ulp`` the error that the implementation's exp is
     trusted to stay within, in units in the last place. ``stages`` takes the inputs, rounded to
-    ``precision``, as numpy arrays, torch tensors or arrays of mpmath numbers, as ``backend`` says.
+    ``precision``, as numpy arrays, torch tensors or arrays of mpmath numbers, as ``backend`` says;
+    where ``backend`` is ``None`` it takes the sentence, an ``Example``, itself.
     ``written_out`` says that it writes out every entry, which only a short sentence allows.
     """
 
@@ -35,9 +41,9 @@ class Computation:
     mechanism: Mechanism
     implementation: str
     precision: Precision
-    backend: Backend
+    backend: Backend | None
     exp_ulp: int
-    stages: Callable[[Arrays], Arrays]
+    stages: Callable[[Any], Arrays]
     written_out: bool = False
 
 
@@ -68,6 +74,8 @@ def computations() -> Iterator[Computation]:
             yield generated(name, mechanism, "torch", precision)
             yield from torch_code(name, precision)
         yield lambdified(name, mechanism, "mpmath", decimal_digits(DIGITS))
+        if mechanism.inputs == (x,):
+            yield as_shown(name, mechanism)
 
 
 def torch_code(name: str, precision: Precision) -> tuple[Computation, ...]:
@@ -114,12 +122,43 @@ def generated(
     )
 
 
+def as_shown(name: str, mechanism: Mechanism) -> Computation:
+    """Return the numbers that pages and the terminal show of a self-attention ``mechanism``.
+
+    Where they are fractions, each is rounded once to 50 digits. ``stages`` raises ``InputError``
+    for a sentence of which no numbers are shown.
+    """
+    precision = decimal_digits(DIGITS)
+    return Computation(
+        name,
+        mechanism,
+        "as shown",
+        precision,
+        None,
+        EXP_ULP["mpmath", precision.name],
+        partial(_worked_stages, mechanism),
+    )
+
+
 _LIBRARIES: dict[str, ModuleType] = {"numpy": numpy, "torch": torch}
 
 
 def _generated_stages(mechanism: Mechanism, library: ModuleType, given: Arrays) -> Arrays:
     arrays = function(mechanism, library)(**{str(base): given[base] for base in given})
     return {stage.array: arrays[str(stage.array)] for stage in mechanism.stages}
+
+
+def _worked_stages(mechanism: Mechanism, example: Example) -> Arrays:
+    worked = work_out(example, mechanism)
+    convert = numpy.vectorize(_rounded, otypes=[object])
+    return {stage.array: convert(worked[stage.array]) for stage in mechanism.stages}
+
+
+def _rounded(entry: Any) -> Any:
+    if not isinstance(entry, Fraction):
+        return entry
+    nearest = decimal_digits(DIGITS).round(entry)
+    return mpmath.mpf(nearest.numerator) / nearest.denominator
 
 
 def _compiled_stages(formula: Mechanism, backend: Backend, given: Arrays) -> Arrays:

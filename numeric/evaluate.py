@@ -109,7 +109,8 @@ def compiled(mechanism: Mechanism, shapes: Shapes, backend: Backend) -> Compiled
 
     Raises ``TooLong`` where there is too much to write out.
     """
-    reason = too_long(max(shape[0] for _, shape in shapes), max(shape[1] for _, shape in shapes))
+    # The first input, x or Q, is as wide as the products in a score are many; V may be wider.
+    reason = too_long(max(shape[0] for _, shape in shapes), shapes[0][1][1])
     if reason:
         raise TooLong(reason)
     pieces, shared, stages, sizes = _written(mechanism, shapes)

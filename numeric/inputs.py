@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -18,12 +19,19 @@ from numeric.precision import Precision
 def exact_inputs(mechanism: Mechanism, example: Example) -> dict[IndexedBase, Any]:
     """Return the inputs as arrays of exact fractions.
 
-    x, the keys K and the values V are the sentence's vectors; the queries Q are one row, the vector
-    of the sentence's query.
+    x (n, d) and the keys K (n, d) are the sentence's vectors. The queries Q (n_q, d) are the
+    vectors of the sentence's query and of the token after it, the first token after the last; of
+    fewer than three tokens, the query's alone, so that n_q is n for a single token only. The values
+    V (n, d + 1) are the vectors in reverse order of the tokens, each followed by its row's position
+    as a fraction: j / n in row j, counted from 1. So none of the three can stand for another.
     """
     vectors = example.array()
-    rows = {x: vectors, K: vectors, V: vectors, Q: vectors[example.query : example.query + 1]}
-    return {base: rows[base] for base in mechanism.inputs}
+    tokens = len(vectors)
+    queried = [(example.query + step) % tokens for step in range(2 if tokens > 2 else 1)]
+    positions = numpy.array([[Fraction(row, tokens)] for row in range(1, tokens + 1)], dtype=object)
+    values = numpy.hstack([vectors[::-1], positions])
+    arrays = {x: vectors, K: vectors, V: values, Q: vectors[queried]}
+    return {base: arrays[base] for base in mechanism.inputs}
 
 
 def rounded_inputs(exact: Arrays, precision: Precision, backend: Backend) -> dict[IndexedBase, Any]:

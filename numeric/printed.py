@@ -1,4 +1,4 @@
-"""Every result that the notes print, made again from the same input in two ways.
+"""Every published result of the notes' sentences, made again from the same input in two ways.
 
 The note's own steps run in torch's float32, and the derived value is worked out to 50 digits; both
 must give the printed digits. Where a note prints more digits than float32 decides, the last ones
@@ -30,11 +30,15 @@ from numeric.computations import EXP_ULP
 from numeric.inputs import exact_inputs
 from numeric.precision import FLOAT32
 
+IN_THE_NOTE = "printed in the note"
+FOR_THIS_SENTENCE = "published for this sentence"
+
 
 @dataclass(frozen=True)
 class Printed:
-    """A result as a note prints it, word for word in ``text``.
+    """A published result, word for word in ``text``.
 
+    ``origin`` says where the text stands: in the note, or elsewhere for the same sentence.
     ``run`` takes the inputs through the note's steps and returns what it prints; ``derived`` picks
     the same numbers from arrays of softmax attention, or of ``mechanism``. ``every_digit`` marks a
     text with all digits of its float32 numbers.
@@ -42,6 +46,7 @@ class Printed:
 
     example: str
     title: str
+    origin: str
     text: str
     run: Callable[[Tensor], str]
     derived: Callable[[Mapping[IndexedBase, Any]], Any]
@@ -113,7 +118,14 @@ def _judged(printed: Printed, computed: str, implementation: str, example: Examp
     ):
         verdict, reason = WITHIN_BOUND, "the last digits printed are float32's own rounding"
     return Reproduction(
-        printed.example, printed.title, printed.text, computed, implementation, verdict, reason
+        printed.example,
+        printed.title,
+        printed.origin,
+        printed.text,
+        computed,
+        implementation,
+        verdict,
+        reason,
     )
 
 
@@ -161,6 +173,7 @@ PRINTED = (
     Printed(
         "jim-john",
         "scores of jim",
+        IN_THE_NOTE,
         "tensor([0.1400, 0.2000, 0.2600, 0.3200, 0.3800, 0.4400, 0.5000, 0.5600])",
         lambda inputs: str(_jim_scores(inputs)),
         lambda arrays: arrays[s][0],
@@ -168,6 +181,7 @@ PRINTED = (
     Printed(
         "jim-john",
         "weights of jim, normalised by the sum",
+        IN_THE_NOTE,
         "tensor([0.0500, 0.0714, 0.0929, 0.1143, 0.1357, 0.1571, 0.1786, 0.2000])",
         lambda inputs: str(reference.normalised_by_sum(_jim_scores(inputs))),
         lambda arrays: arrays[a][0],
@@ -176,6 +190,7 @@ PRINTED = (
     Printed(
         "jim-john",
         "weights of jim, softmax by hand",
+        IN_THE_NOTE,
         "[0.10037188 0.10657853 0.11316898 0.12016696 0.12759766 0.13548787\n"
         " 0.14386596 0.15276214]",
         lambda inputs: str(reference.softmax_by_hand(_jim_scores(inputs)).numpy()),
@@ -185,6 +200,7 @@ PRINTED = (
     Printed(
         "jim-john",
         "weights of jim, torch.softmax",
+        IN_THE_NOTE,
         "tensor([0.1004, 0.1066, 0.1132, 0.1202, 0.1276, 0.1355, 0.1439, 0.1528])",
         lambda inputs: str(_jim_weights(inputs)),
         lambda arrays: arrays[a][0],
@@ -192,6 +208,7 @@ PRINTED = (
     Printed(
         "jim-john",
         "sum of the weights of jim",
+        IN_THE_NOTE,
         "sum is :1.0",
         lambda inputs: f"sum is :{_jim_weights(inputs).sum()}",
         lambda arrays: [sum(arrays[a][0])],
@@ -199,6 +216,7 @@ PRINTED = (
     Printed(
         "jim-john",
         "context vector of jim",
+        IN_THE_NOTE,
         "tensor([0.4814, 0.5814, 0.6814])",
         lambda inputs: str(reference.context_of_one_query(_jim_weights(inputs), inputs)),
         lambda arrays: arrays[z][0],
@@ -206,6 +224,7 @@ PRINTED = (
     Printed(
         "jim-john",
         "scores of all pairs",
+        IN_THE_NOTE,
         """\
 tensor([[0.1400, 0.2000, 0.2600, 0.3200, 0.3800, 0.4400, 0.5000, 0.5600],
         [0.2000, 0.2900, 0.3800, 0.4700, 0.5600, 0.6500, 0.7400, 0.8300],
@@ -221,6 +240,7 @@ tensor([[0.1400, 0.2000, 0.2600, 0.3200, 0.3800, 0.4400, 0.5000, 0.5600],
     Printed(
         "jim-john",
         "weights of all pairs",
+        IN_THE_NOTE,
         """\
 tensor([[0.1004, 0.1066, 0.1132, 0.1202, 0.1276, 0.1355, 0.1439, 0.1528],
         [0.0893, 0.0977, 0.1069, 0.1170, 0.1280, 0.1401, 0.1533, 0.1677],
@@ -236,6 +256,7 @@ tensor([[0.1004, 0.1066, 0.1132, 0.1202, 0.1276, 0.1355, 0.1439, 0.1528],
     Printed(
         "jim-john",
         "context vectors of all words",
+        IN_THE_NOTE,
         """\
 tensor([[0.4814, 0.5814, 0.6814],
         [0.4968, 0.5968, 0.6968],
@@ -251,6 +272,7 @@ tensor([[0.4814, 0.5814, 0.6814],
     Printed(
         "journey",
         "scores of journey",
+        FOR_THIS_SENTENCE,
         "0.9544 1.4950 1.4754 0.8434 0.7070 1.0865",
         lambda inputs: _numbers(_scores_of_query(inputs, 1)),
         lambda arrays: arrays[s][1],
@@ -258,6 +280,7 @@ tensor([[0.4814, 0.5814, 0.6814],
     Printed(
         "journey",
         "weights of journey",
+        FOR_THIS_SENTENCE,
         "0.1385 0.2379 0.2333 0.1240 0.1082 0.1581",
         lambda inputs: _numbers(_journey_weights(inputs)),
         lambda arrays: arrays[a][1],
@@ -265,10 +288,11 @@ tensor([[0.4814, 0.5814, 0.6814],
     Printed(
         "journey",
         "context vector of journey",
+        FOR_THIS_SENTENCE,
         "0.4419 0.6515 0.5683",
         lambda inputs: _numbers(reference.context_of_one_query(_journey_weights(inputs), inputs)),
         lambda arrays: arrays[z][1],
     ),
 )
-"""The results as they stand in the notes; the second note prints none, so those published of the
-same sentence stand here."""
+"""The results as they stand in the first note; the second note prints none, so those published
+elsewhere for its sentence stand here."""

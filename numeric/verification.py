@@ -91,7 +91,7 @@ def check_all(
     start = time.perf_counter()
     chosen = [load(name) for name in BUILT_IN] if examples is None else examples
     comparisons = [row for example in chosen for row in check(example, progress=progress)]
-    progress("results printed in the notes")
+    progress("results published for the sentences")
     reproductions = [row for example in chosen for row in reproduce(example)]
     progress("properties of the formulas")
     return Evidence(
@@ -127,7 +127,7 @@ def _compare_stages(example: Example, way: Computation) -> list[Comparison]:
         return [_without_figures(example, way, SKIPPED, reason)]
     with mpmath.workdps(DIGITS), numpy.errstate(all="ignore"):
         try:
-            given = rounded_inputs(exact_inputs(way.mechanism, example), way.precision, way.backend)
+            given = _given(example, way)
         except OverflowError as error:
             return [_without_figures(example, way, UNDECIDED, str(error))]
         try:
@@ -135,6 +135,12 @@ def _compare_stages(example: Example, way: Computation) -> list[Comparison]:
         except ZeroDivisionError:
             reason = "a denominator is rounded to zero"
             return [_without_figures(example, way, UNDECIDED, reason)]
+        except InputError as error:
+            return [_without_figures(example, way, SKIPPED, f"not worked in numbers: {error}")]
+        except (RuntimeError, ValueError, IndexError) as error:
+            # torch and numpy say so when arrays of other shapes meet than the formula's.
+            reason = f"it cannot be computed: {' '.join(str(error).split())}"
+            return [_without_figures(example, way, REFUTED, reason)]
     if not arrays:
         return [_without_figures(example, way, REFUTED, "it computes no stage")]
     expected = _certified(example, way.mechanism, way.precision, way.exp_ulp, rows)
@@ -143,6 +149,12 @@ def _compare_stages(example: Example, way: Computation) -> list[Comparison]:
         compare(_labels(example, way, base), entries, expected[base], way.precision, note)
         for base, entries in arrays.items()
     ]
+
+
+def _given(example: Example, way: Computation) -> Any:
+    if way.backend is None:
+        return example
+    return rounded_inputs(exact_inputs(way.mechanism, example), way.precision, way.backend)
 
 
 def compared_rows(example: Example) -> tuple[int, ...] | None:

@@ -7,14 +7,19 @@ from sympy import Indexed, Symbol
 from derive.claims.claim import Claim, Proof, never, product_of
 from derive.claims.weights import from_scores, positive_weights, rows_sum
 from derive.derivation import derive
-from derive.formula import Mechanism, Stage, a, array, i, j, total, x, z
+from derive.formula import K, Mechanism, Q, Stage, V, a, array, i, j, total, x, z
 from derive.rewriting import distribute, fold, pull_out, rewrite
 from derive.witness import Difference, Reading, Shapes, shown, surely_below
 
 b = array("b")
 """An array that may be anything: a bound for each column."""
 
-SENTENCES: tuple[Shapes, ...] = ({x: (1, 1)}, {x: (2, 1)})
+SENTENCES: tuple[Shapes, ...] = (
+    {x: (1, 1)},
+    {x: (2, 1)},
+    {Q: (1, 1), K: (1, 1), V: (1, 1)},
+    {Q: (1, 1), K: (2, 1), V: (2, 1)},
+)
 
 
 def _in_hull(mechanism: Mechanism) -> Proof:
@@ -52,7 +57,7 @@ def _value_entry(context: Stage) -> tuple[Indexed, Symbol]:
 
 IN_HULL = Claim(
     "context-in-convex-hull",
-    "Each context vector lies in the convex hull of the inputs",
+    "Each context vector lies in the convex hull of the value vectors",
     _in_hull,
     _outside_hull,
     SENTENCES,

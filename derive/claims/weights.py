@@ -60,7 +60,7 @@ def _weight_not_positive(mechanism: Mechanism, reading: Reading) -> Difference |
     weights = reading.run(from_scores(mechanism))[a][0]
     for place, weight in enumerate(weights, start=1):
         if surely_below(weight, 0):
-            return Difference(f"a_1{place}", "a number above 0", shown(weight))
+            return Difference(f"a_1{place}", "a number not below 0", shown(weight))
     return None
 
 
@@ -146,12 +146,12 @@ ROWS_SUM = Claim(
     "Each row of weights shares out one whole among the keys.",
 )
 POSITIVE = Claim(
-    "weights-positive",
-    "Every weight is positive",
+    "weights-not-negative",
+    "No weight is negative",
     lambda mechanism: (positive_weights(mechanism),),
     _weight_not_positive,
     ONE_ROW,
-    "No key is ever subtracted, and none is left out entirely.",
+    "No key is ever subtracted. Softmax weights are above 0, so none is left out entirely either.",
 )
 SHIFT_INVARIANT = Claim(
     "shift-invariant",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import Any
 
@@ -36,10 +37,10 @@ def comparisons(evidence: Evidence, request: Request) -> Markup:
     name = request.sentence.name
     rows = [row for row in evidence.comparisons if row.example == name]
     tables = [
-        {"mechanism": mechanism, "rows": [_comparison(row) for row in group]}
+        _table(mechanism, list(group))
         for mechanism, group in groupby(rows, key=lambda row: row.mechanism)
     ]
-    return render("comparisons", tables=tables, example=name)
+    return render("comparisons", tables=tables, example=name, figure=figure)
 
 
 def reproductions(evidence: Evidence, _request: Request) -> Markup:
@@ -74,14 +75,19 @@ def _titled(rows: list[Reproduction], title: str) -> Reproduction:
     raise InputError("attention fence", "printed", f"there is no {title!r}", f"there are: {known}")
 
 
-def _comparison(row: Comparison) -> dict[str, Any]:
+def _table(mechanism: str, rows: list[Comparison]) -> dict[str, Any]:
+    """Return one row for each program, with the largest error and its bound for each stage."""
+    titles = {row.stage: row.title for row in rows if row.stage}
+    programs = [
+        {"program": program, "precision": precision, "cells": {row.stage: row for row in group}}
+        for (program, precision), group in groupby(
+            rows, key=lambda row: (row.implementation, row.precision)
+        )
+    ]
     return {
-        "title": row.title,
-        "stage": row.stage,
-        "implementation": row.implementation,
-        "precision": row.precision,
-        "error": figure(row.error_ulp),
-        "bound": figure(row.bound_ulp),
-        "verdict": row.verdict,
-        "reason": row.reason,
+        "mechanism": mechanism,
+        "titles": titles,
+        "programs": programs,
+        "tally": Counter(row.verdict for row in rows),
+        "reasons": [row for row in rows if row.reason],
     }

@@ -10,6 +10,9 @@ from derive.publish.notation import ATOM, PRODUCT, REACH, Phrase, Text, marked
 class Html(Text):
     """HTML with italic letters and raised exponents; every linked term carries ``data-j``."""
 
+    # A value stays in one line with the sign before it.
+    equals = " =\N{NO-BREAK SPACE}"
+    about = " ≈\N{NO-BREAK SPACE}"
     times = "\N{NARROW NO-BREAK SPACE}·\N{NARROW NO-BREAK SPACE}"
 
     minus = "−"

@@ -26,13 +26,26 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class Line:
-    """One entry of a stage: ``name = in_names = in_numbers = value``; positions count from 1."""
+    """One entry of a stage: ``name = in_names = in_numbers = value``; positions count from 1.
+
+    ``put_in`` stands before the numbers and ``comes_to`` before the value: an equals sign where the
+    numbers shown are exact, a sign of approximation where they are rounded.
+    """
 
     position: tuple[int, ...]
     name: str
     in_names: str
     in_numbers: str
     value: str
+    put_in: str
+    comes_to: str
+
+    def worked(self, value: str | None = None) -> str:
+        """Return the numbers put in and what they come to; ``value`` may be set off by markup."""
+        shown = self.value if value is None else value
+        if self.in_numbers == self.value:
+            return self.put_in + shown
+        return self.put_in + self.in_numbers + self.comes_to + shown
 
 
 class Lines:
@@ -47,6 +60,11 @@ class Lines:
             )
         named = {base: names(base, rows.shape, symbols) for base, rows in given.items()}
         self._in_names, self._in_numbers = WrittenOut(symbols, named), WrittenOut(numbers, given)
+        self._exact = {x} | {
+            stage.array
+            for stage in worked.mechanism.stages
+            if all(is_exact(value, digits) for value in worked[stage.array].flat)
+        }
 
     def rounded(self, value: Any) -> str:
         """Round one value to the digits shown."""
@@ -59,12 +77,17 @@ class Lines:
 
     def line(self, stage: Stage, position: Sequence[int]) -> Line:
         """Return the line of one entry."""
+        exact = self._exact >= stage.reads
+        value = self.worked[stage.array][tuple(p - 1 for p in position)]
+        equals, about = self.symbols.equals, self.symbols.about
         return Line(
             position=tuple(position),
             name=name_of(stage.array, position, self.symbols),
             in_names=self._in_names.write(stage, position),
             in_numbers=self._in_numbers.write(stage, position),
-            value=self.value(stage.array, position),
+            value=self.rounded(value),
+            put_in=equals if exact else about,
+            comes_to=equals if exact and is_exact(value, self.digits) else about,
         )
 
     def value(self, base: IndexedBase, position: Sequence[int]) -> str:
@@ -88,6 +111,18 @@ def rounded(value: Any, digits: int) -> str:
     step = Written(1).scaleb(-digits)
     shown = written.quantize(step, rounding=ROUND_HALF_EVEN, context=DecimalContext(prec=80))
     return f"{shown:f}"
+
+
+def is_exact(value: Any, digits: int) -> bool:
+    """Tell whether a number is what ``rounded`` shows of it, as far as it is known."""
+    shown = Fraction(rounded(value, digits))
+    if isinstance(value, Fraction):
+        return value == shown
+    # mpmath keeps the sign apart from the mantissa.
+    mantissa, exponent = value.man_exp
+    size = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+    known = -size if value < 0 else size
+    return abs(known - shown) <= abs(shown) * Fraction(1, 10**40)
 
 
 def _as_written(worked: Worked, notation: Notation) -> Any:

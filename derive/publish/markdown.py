@@ -50,7 +50,8 @@ def show_latex(telling: Telling) -> str:
     """Return a LaTeX fragment: an ``align*`` for each part, then the numbers (needs amsmath)."""
     blocks = [f"% {telling.example.title}: {telling.worked.mechanism.title}"]
     for told in telling.choices:
-        blocks.append(f"% {told.choice.role}: {told.choice.title}")
+        role, way = told.choice.role, told.choice.title
+        blocks.append(f"% {role}" if role == way else f"% {role}: {way}")
         blocks.append(aligned([row for stage in told.stages for row in _rows(stage)]))
     blocks.append(_latex_table(telling))
     return "\n".join(blocks) + "\n"
@@ -88,7 +89,7 @@ def displayed(equation: str) -> str:
 
 def _rows(told: ToldStage) -> list[str]:
     written = [
-        f"{line.name} = {line.in_names} = {line.in_numbers} = {Latex().decimal(line.value)}"
+        f"{line.name} = {line.in_names}{line.worked(Latex().decimal(line.value).text)}"
         for line in told.lines
     ]
     return [told.equation, *written]

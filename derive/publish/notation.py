@@ -42,6 +42,7 @@ class Notation(Protocol):
     """An algebra whose scalars are phrases, with the signs that only writing has."""
 
     equals: str
+    about: str
     """What stands between the two sides of an equation."""
 
     def number(self, value: Rational) -> Phrase:
@@ -88,6 +89,7 @@ class Latex:
     """LaTeX as KaTeX takes it; ``times`` stands between factors."""
 
     equals = " = "
+    about = r" \approx "
 
     def __init__(self, times: str = r"\,") -> None:
         self.times = times
@@ -157,6 +159,7 @@ class Text:
     """One line of plain text for a terminal: s_ij = Σ_k x_ik·x_jk."""
 
     equals = " = "
+    about = " ≈ "
     times = "·"
     minus = "-"
 
@@ -210,6 +213,7 @@ class Speech(Text):
     """A sentence for a screen reader: s i j equals the sum over k from 1 to d of ..."""
 
     equals = " equals "
+    about = " is about "
     times = " times "
     minus = "minus "
 

@@ -18,6 +18,8 @@ from pymdownx.inlinehilite import InlineHiliteException
 from pymdownx.superfences import SuperFencesException
 
 from derive.evidence import Evidence, EvidenceError
+from derive.examples import BUILT_IN
+from derive.properties import STATED
 from derive.publish import katex
 from derive.publish.fence import Fences
 
@@ -92,6 +94,7 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         def read() -> Evidence:
             evidence = Evidence.read(folder / str(self.config.evidence))
             evidence.check_current()
+            _check_complete(evidence)
             if not evidence.passed:
                 raise EvidenceError(
                     f"the checks did not pass; run '{evidence.command}' and see why"
@@ -99,6 +102,16 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
             return evidence
 
         return read
+
+
+def _check_complete(evidence: Evidence) -> None:
+    """Refuse evidence that lacks a built-in sentence, or a property that is stated."""
+    stated = {(claim.name, key) for claim, keys in STATED.items() for key in keys}
+    lacking = [name for name, _ in stated - {(p.name, p.mechanism) for p in evidence.properties}]
+    for rows in (evidence.comparisons, evidence.reproductions):
+        lacking += sorted(set(BUILT_IN) - {row.example for row in rows})
+    if lacking:
+        raise EvidenceError(f"{lacking[0]} is missing from it; run 'derive check --all' again")
 
 
 def _extend(

@@ -51,10 +51,15 @@ def summary(evidence: Evidence) -> str:
     reproduced = sum(row.verdict in AS_PRINTED for row in evidence.reproductions)
     decided = sum(row.verdict == row.stated for row in evidence.properties)
     return (
-        f"{within} of {compared} stages within bound; "
+        f"{within} of {compared} stages within bound{_skipped(evidence)}; "
         f"{reproduced} of {len(evidence.reproductions)} printed results reproduced; "
         f"{decided} of {len(evidence.properties)} properties as stated; {evidence.seconds:.1f} s"
     )
+
+
+def _skipped(evidence: Evidence) -> str:
+    skipped = sum(row.verdict == "skipped" for row in evidence.comparisons)
+    return f" ({skipped} comparisons skipped)" if skipped else ""
 
 
 def figure(value: float | None) -> str:

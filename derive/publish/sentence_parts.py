@@ -65,9 +65,9 @@ class SentencePage:
             said = f"{spoken.name} = {spoken.in_names}"
             pieces.append(maths.inline(rf"\displaystyle {left} = {line.in_names}", said))
             left = ""
-        result = LinkedLatex().decimal(line.value)
-        latex = rf"\displaystyle {left} = {line.in_numbers} = \htmlClass{{attn-value}}{{{result}}}"
-        said = f"{spoken.name} = {spoken.in_numbers} = {line.value}"
+        result = rf"\htmlClass{{attn-value}}{{{LinkedLatex().decimal(line.value)}}}"
+        latex = rf"\displaystyle {left}{line.worked(result)}"
+        said = f"{spoken.name}{spoken.worked()}"
         pieces.append(maths.inline(latex, said))
         share = float(self.worked[stage.array][tuple(p - 1 for p in position)])
         return Typeset(position[-1], tuple(pieces), line.value, share)
@@ -253,9 +253,8 @@ def _panel(page: SentencePage, row: int) -> dict[str, Any]:
 
 def _shown(line: Line) -> Markup:
     # The Html notation writes letters, digits and its own marks alone, so this is markup already.
-    result = Markup('<span class="attn-result">= <span class="attn-value">{}</span></span>')
-    formula = Markup(f"{line.name} = {line.in_numbers} ")  # noqa: S704
-    return formula + result.format(line.value.replace("-", "−"))
+    value = f'<span class="attn-value">{Html().decimal(line.value)}</span>'
+    return Markup(line.name + line.worked(value))  # noqa: S704
 
 
 def _matrix_line(stage: Stage) -> Markup:

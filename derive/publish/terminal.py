@@ -71,7 +71,7 @@ def _print_stage(told: ToldStage, console: Console) -> None:
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(overflow="fold")
     for line in told.lines:
-        grid.add_row(Text(line.name), Text(f"= {line.in_numbers} = {line.value}"))
+        grid.add_row(Text(line.name), Text(line.worked().strip()))
     console.print(Trimmed(Padding(grid, (0, 0, 0, 4))))
 
 

@@ -86,9 +86,9 @@ def test_the_query_is_a_token_or_a_position(query):
 @pytest.mark.parametrize(
     ("stage", "there", "not_there"),
     [
-        ("score", "s_21 =", "a_21 ="),
-        ("normalise", "a_21 =", "s_21 ="),
-        ("weighted-sum", "z_21 =", "a_21 ="),
+        ("score", "s_21 =", "a_21 ≈"),
+        ("normalise", "a_21 ≈", "s_21 ="),
+        ("weighted-sum", "z_21 ≈", "a_21 ≈"),
     ],
 )
 def test_one_stage_alone(stage, there, not_there):
@@ -100,10 +100,10 @@ def test_one_stage_alone(stage, there, not_there):
 @pytest.mark.parametrize(
     ("mechanism", "words"),
     [
-        ("sum", "a_21 = 0.9544 / 6.5617 = 0.1455"),
-        ("raw", "a_21 = 0.9544 = 0.9544"),
+        ("sum", "a_21 = 0.9544 / 6.5617 ≈ 0.1455"),
+        ("raw", "a_21 = 0.9544"),
         ("shifted", "m_2 = max(0.9544, 1.4950, 1.4754, 0.8434, 0.7070, 1.0865) = 1.4950"),
-        ("scaled", "= (0.55·0.43 + 0.87·0.15 + 0.66·0.89) / √3 = 0.5510"),
+        ("scaled", "= (0.55·0.43 + 0.87·0.15 + 0.66·0.89) / √3 ≈ 0.5510"),
     ],
 )
 def test_other_mechanisms(mechanism, words):
@@ -300,7 +300,7 @@ def test_no_line_is_wider_than_the_terminal(arguments, columns):
 
 def test_long_sums_go_on_under_their_first_term():
     lines = printed("show", "jim-john", "--stage", "weighted-sum").splitlines()
-    first = next(p for p, line in enumerate(lines) if line.startswith("    z_11 = "))
+    first = next(p for p, line in enumerate(lines) if line.startswith("    z_11 ≈ "))
     assert lines[first].endswith(" +")
     assert re.match(r" {9}\S", lines[first + 1])
 

@@ -4,9 +4,9 @@ import pytest
 from sympy import Add, Expr, Integer, Mul, Sum, exp, log
 
 from derive.attention import CROSS, SHIFTED, SOFTMAX, SUM_NORMALISED
-from derive.binding import same
+from derive.binding import ShapeError, same
 from derive.derivation import Derivation, DerivationError, Step, derive, is_zero, recheck
-from derive.formula import D, K, Q, Stage, a, array, c, d, i, j, k, m, s, total, z
+from derive.formula import D, K, Q, Stage, a, array, c, d, i, j, k, m, n, n_q, s, total, z
 from derive.rewriting import distribute, fold, pull_out, rewrite, split_exponentials, unfold
 
 t, b = array("t"), array("b")
@@ -48,8 +48,8 @@ def test_rows_of_softmax_sum_to_one_step_by_step():
         "the definition of D",
     ]
     assert same(chain.steps[1].after, total(exp(s[i, j]), j) / D[i])
-    # One step compares n entries at n = 1, 2 and 3.
-    assert recheck(chain) == 3 * (1 + 2 + 3)
+    # Each step compares one entry for each query: of 1, 2 and 3, and of 2 that ask 3 keys.
+    assert recheck(chain) == 3 * (1 + 2 + 3 + 2)
 
 
 def test_a_rule_that_changes_nothing_is_refused():
@@ -188,3 +188,10 @@ def test_zero_is_decided_for_quotients_of_exponentials():
 def test_split_exponentials_is_a_true_step():
     before = total(exp(s[i, j] + t[i]), j)
     assert recheck(one_step(before, split_exponentials(before))) > 0
+
+
+def test_a_rule_that_confuses_two_sizes_is_found():
+    start = Sum(s[i, j], (j, 1, n))
+    step = Step(start, Sum(s[i, j], (j, 1, n_q)), "as many keys as queries")
+    with pytest.raises((DerivationError, ShapeError)):
+        recheck(Derivation((step.before, step.after), (step,)))

@@ -10,7 +10,7 @@ from mpmath import mpf
 from sympy import Integer, Rational
 
 from derive.algebras.decimal import Decimal
-from derive.attention import SHIFTED, SOFTMAX, SUM_NORMALISED
+from derive.attention import RAW, SCALED, SHIFTED, SOFTMAX, SUM_NORMALISED
 from derive.examples import Example, Number, load
 from derive.formula import D, a, s, z
 from derive.publish.lines import Lines, rounded
@@ -137,3 +137,22 @@ def test_the_sum_of_scores_takes_negative_scores_away():
     line = lines(SUM_NORMALISED, example).line(SUM_NORMALISED.stage(D), (1,))
     assert line.in_numbers == "1.0000 - 2.0000 + 3.0000"
     assert line.value == "2.0000"
+
+
+@pytest.mark.parametrize("mechanism", [RAW, SUM_NORMALISED, SOFTMAX, SHIFTED, SCALED])
+@pytest.mark.parametrize("name", ["jim-john", "journey"])
+def test_an_equals_sign_stands_only_between_equal_numbers(name, mechanism):
+    worked = work_out(load(name), mechanism)
+    lines = Lines(worked, Text(), Text())
+    exact = 0
+    for stage in mechanism.stages:
+        for query in range(len(worked.example.tokens)):
+            for line in lines.row(stage, query):
+                if line.comes_to == " = ":
+                    value = worked[stage.array][tuple(p - 1 for p in line.position)]
+                    assert abs(Fraction(str(value)) - Fraction(line.value)) < Fraction(1, 10**40)
+                    assert line.put_in == " = "
+                    exact += 1
+                else:
+                    assert line.comes_to == " ≈ "
+    assert exact >= len(worked.example.tokens) ** 2 or mechanism == SCALED

@@ -91,7 +91,7 @@ def test_each_stage_in_each_notation(stage, latex, text, speech):
 
 
 def test_html():
-    assert equation(SOFTMAX.stage(a), Html()) == (
+    assert equation(SOFTMAX.stage(a), Html()).replace("\N{NO-BREAK SPACE}", " ") == (
         "<i>a</i><sub>ij</sub> = <i>e</i><sup><i>s</i><sub>ij</sub></sup> / <i>D</i><sub>i</sub>"
     )
 

@@ -9,6 +9,7 @@ from sympy import exp
 
 from derive import properties
 from derive.attention import MECHANISMS, SHIFTED, SOFTMAX
+from derive.binding import same
 from derive.claims.claim import Claim, MatrixProduct, Signs
 from derive.claims.contexts import CONTEXT_IS_PRODUCT, IN_HULL
 from derive.claims.scores import SYMMETRIC
@@ -19,11 +20,12 @@ from derive.claims.weights import (
     SHIFT_INVARIANT,
     SHIFTED_IS_SOFTMAX,
     r,
+    t,
 )
 from derive.derivation import Derivation, DerivationError, Step
 from derive.formula import Choice, D, Mechanism, Q, Stage, a, i, j, k, m, s, total, x, z
 from derive.matrix_form import matrix_product
-from derive.normaliser import by_sum, shifted_softmax, softmax
+from derive.normaliser import by_sum, raw, shifted_softmax, softmax
 from derive.proof_check import check_properties, recheck_proof
 from derive.properties import (
     PROVED,
@@ -354,3 +356,25 @@ def test_a_chain_reads_the_mechanisms_own_definitions():
     (chain,) = ROWS_SUM.prove(SHIFTED)
     assert isinstance(chain, Derivation)
     assert chain.definitions == SHIFTED.choice("normalise").stages
+
+
+def test_what_is_proved_is_what_the_claim_says():
+    shifted = exp(s[i, j] + t[i]) / total(exp(s[i, j] + t[i]), j)
+    scaled = r[i] * s[i, j] / total(r[i] * s[i, j], j)
+    by_largest = exp(s[i, j] - m[i]) / total(exp(s[i, j] - m[i]), j)
+    for claim, key, start in (
+        (SHIFT_INVARIANT, "softmax", shifted),
+        (SCALE_INVARIANT, "sum", scaled),
+        (SHIFTED_IS_SOFTMAX, "shifted", by_largest),
+    ):
+        (chain,) = FOUND[claim, key].evidence
+        assert same(chain.goal[0], start)
+        assert chain.goal[1] == a[i, j]
+
+
+def test_a_hull_that_is_left_is_refuted_for_queries_of_their_own_too(monkeypatch):
+    wrong = Mechanism("wrong", (dot_product(), raw(), weighted_sum()))
+    monkeypatch.setitem(MECHANISMS, "wrong", wrong)
+    found = decide(IN_HULL, "wrong")
+    assert found.verdict == REFUTED
+    assert "K = " in str(found.evidence)

@@ -29,7 +29,9 @@ REFUTED = dataclasses.replace(
 )
 EVIDENCE = Evidence(
     comparisons=(COMPARISON,),
-    reproductions=(Reproduction("journey", "weights", "0.1385", "0.1385", "torch", "reproduced"),),
+    reproductions=(
+        Reproduction("journey", "weights", "published", "0.1385", "0.1385", "torch", "reproduced"),
+    ),
     properties=(
         PropertyResult("raw", "rows-sum-to-one", "Rows sum to 1", "refuted", "refuted", (), "s"),
         PropertyResult("sum", "rows-sum-to-one", "Rows sum to 1", "proved", "proved", ("D",), "t"),

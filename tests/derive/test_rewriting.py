@@ -170,3 +170,16 @@ def test_after_all_letters_come_numbers():
 def test_a_rule_leaves_alone_what_it_does_not_concern(rule):
     for untouched in (Integer(1), s[i, j], total(Q[i, k] * K[j, k], k)):
         assert same(rule(untouched), untouched)
+
+
+def test_a_product_of_two_does_not_match_within_a_product_of_three():
+    expression = s[i, j] * a[i, j] * exp(s[i, j])
+    assert rewrite(s[i, j] * a[i, j], D[i])(expression) == expression
+
+
+def test_letters_are_not_captured():
+    inner = Dummy("j", integer=True, positive=True)
+    outer = total(s[i, j] * Sum(s[i, inner], (inner, 1, n)), j)
+    written = with_letters(outer)
+    assert same(written, outer)
+    assert len({part.limits[0][0].name for part in written.atoms(Sum)}) == 2

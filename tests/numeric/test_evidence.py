@@ -37,7 +37,9 @@ COMPARISON = Comparison(
     "journey", "softmax", "a", "attention weights", "torch, loops", "float32",
     36, 2.5, 23.2, 0.13, (2, 2), WITHIN_BOUND,
 )  # fmt: skip
-REPRODUCTION = Reproduction("journey", "scores", "0.95", "0.95", "torch", REPRODUCED)
+REPRODUCTION = Reproduction(
+    "journey", "scores", "published for this sentence", "0.95", "0.95", "torch", REPRODUCED
+)
 PROPERTY = PropertyResult("raw", "rows-sum-to-one", "…", REFUTED, REFUTED, ("D ≠ 0",), "found")
 
 
@@ -141,7 +143,7 @@ def _edited(change: Callable[[Any], Any]) -> str:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda doc: doc.update(format=2), "evidence of format 2, not 1"),
+        (lambda doc: doc.update(format=1), "evidence of format 1, not 2"),
         (lambda doc: doc.pop("format"), "evidence of format None"),
         (lambda doc: doc.pop("digest"), "the file: the key 'digest' is missing"),
         (lambda doc: doc.update(more=1), "the file: the key 'more' is unknown"),

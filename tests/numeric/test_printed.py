@@ -18,6 +18,7 @@ def test_torch_prints_the_printed_digits(printed: Printed) -> None:
     assert by_torch.verdict == REPRODUCED or (
         printed.every_digit and by_torch.verdict == WITHIN_BOUND
     )
+    assert by_torch.origin == printed.origin
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,10 @@ def test_the_notes_results_are_all_there() -> None:
         "0.1385 0.2379 0.2333 0.1240 0.1082 0.1581",
         "0.4419 0.6515 0.5683",
     ]
+    assert {(p.example, p.origin) for p in PRINTED} == {
+        ("jim-john", "printed in the note"),
+        ("journey", "published for this sentence"),
+    }
     assert sum(len(numbers(p.text)) for p in PRINTED) == 8 * 4 + 1 + 3 + 64 + 64 + 24 + 6 + 6 + 3
 
 

@@ -1,22 +1,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
 import torch
 from sympy import Expr, Rational, Sum, exp, sqrt
 
-from derive.attention import SCALED, SOFTMAX, SUM_NORMALISED
+from derive.algebras.decimal import Decimal
+from derive.algebras.exact import Exact
+from derive.attention import MECHANISMS, SCALED, SOFTMAX, SUM_NORMALISED
 from derive.evidence import REFUTED, WITHIN_BOUND, Comparison
 from derive.examples import BUILT_IN, load
-from derive.formula import Choice, D, Mechanism, Stage, a, d, i, j, k, n, s, total, x, z
+from derive.formula import Choice, D, K, Mechanism, Q, Stage, V, a, d, i, j, k, n, s, total, x, z
 from derive.score import dot_product
 from derive.weighted_sum import weighted_sum
-from numeric.computations import Computation, generated, lambdified, torch_code
-from numeric.evaluate import Backend
+from derive.worked import work_out
+from numeric import reference
+from numeric.computations import Computation, as_shown, generated, lambdified, torch_code
+from numeric.evaluate import Arrays, Backend
 from numeric.precision import FLOAT32, FLOAT64, Precision
 from numeric.verification import check
 
@@ -193,3 +198,77 @@ def test_a_shape_is_compared_before_its_elements() -> None:
     change, _ = WRONG_IMPLEMENTATIONS["a row short"]
     row = next(r for r in check(load("journey"), [_altered(change)]) if r.stage == "a")
     assert row.reason == "the shape is (5, 6), not (6, 6)"
+
+
+def _swapped(given: Arrays) -> Arrays:
+    return {Q: given[Q], K: given[V], V: given[K]}
+
+
+def _cut(given: Arrays) -> Arrays:
+    """Swap keys and values, the values cut to the keys' width, so that the shapes agree."""
+    width = given[K].shape[1]
+    return {Q: given[Q], K: given[V][:, :width], V: given[K]}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS, ids=lambda p: p.name)
+@pytest.mark.parametrize("sentence", BUILT_IN)
+@pytest.mark.parametrize("exchange", [_swapped, _cut])
+@pytest.mark.parametrize("place", [0, 1], ids=["loops", "matrices"])
+def test_keys_and_values_exchanged_are_refuted(
+    place: int, exchange: Callable[[Arrays], Arrays], sentence: str, precision: Precision
+) -> None:
+    right = torch_code("cross", precision)[place]
+    assert refuted(check(load(sentence), [right])) == set()
+    wrong = replace(right, stages=lambda given: right.stages(exchange(given)))
+    rows = check(load(sentence), [wrong])
+    assert REFUTED in {row.verdict for row in rows}
+    assert all(row.verdict == REFUTED for row in rows if row.stage in ("", "z"))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS, ids=lambda p: p.name)
+@pytest.mark.parametrize("sentence", BUILT_IN)
+def test_keys_and_values_exchanged_in_the_reference_are_refuted(
+    monkeypatch: pytest.MonkeyPatch, sentence: str, precision: Precision
+) -> None:
+    right = reference.attention
+    monkeypatch.setattr(
+        reference, "attention", lambda queries, keys, values: right(queries, values, keys)
+    )
+    (row,) = check(load(sentence), [torch_code("cross", precision)[1]])
+    assert row.verdict == REFUTED
+    assert row.reason.startswith("it cannot be computed: ")
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Work sentences out afresh within a test and after it."""
+    work_out.cache_clear()
+    yield
+    work_out.cache_clear()
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("name", ["softmax", "shifted", "scaled"])
+def test_a_wrong_exponential_in_the_shown_numbers_is_refuted(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    way, right = as_shown(name, MECHANISMS[name]), Decimal.exp
+    assert refuted(check(load("journey"), [way])) == set()
+    monkeypatch.setattr(Decimal, "exp", lambda self, u: right(self, u) * self.context.mpf("1.001"))
+    work_out.cache_clear()
+    # The factor cancels in the weights.
+    assert refuted(check(load("journey"), [way])) == {"D"}
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("name", ["raw", "sum"])
+def test_a_wrong_product_in_the_shown_fractions_is_refuted(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    way, right = as_shown(name, MECHANISMS[name]), Exact.multiply
+    assert refuted(check(load("journey"), [way])) == set()
+    monkeypatch.setattr(
+        Exact, "multiply", lambda self, factors: right(self, factors) * Fraction(1001, 1000)
+    )
+    work_out.cache_clear()
+    assert refuted(check(load("journey"), [way])) >= {"s", "z"}

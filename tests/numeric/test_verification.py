@@ -2,19 +2,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy
 import pytest
 import torch
 
-from derive.attention import CROSS, MECHANISMS, RAW, SHIFTED
+from derive.attention import CROSS, MECHANISMS, RAW, SHIFTED, SOFTMAX
 from derive.errors import InputError
 from derive.evidence import REFUTED, SKIPPED, UNDECIDED, WITHIN_BOUND, Evidence
 from derive.examples import BUILT_IN, Example, load
-from derive.formula import z
+from derive.formula import K, Q, V, z
 from derive.normaliser import softmax
-from numeric.computations import computations, lambdified, torch_code
-from numeric.evaluate import Arrays
+from numeric.computations import as_shown, computations, lambdified, torch_code
+from numeric.evaluate import Arrays, too_long
+from numeric.inputs import exact_inputs
 from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
 from numeric.torch_stages import TORCH_CODE
 from numeric.verification import check, check_all, compared_rows
@@ -52,14 +54,21 @@ def test_every_stage_is_compared_in_every_way(evidence: Evidence) -> None:
                     torch_code = {f for f in ways if f[3].startswith("torch") and f[4] == precision}
                     assert torch_code or stage in ("m", "D")
                 assert (sentence, name, stage, "derived, mpmath", "50 digits") in found
+                shown = (sentence, name, stage, "as shown", "50 digits") in found
+                assert shown is (name != "cross")
+            assert (sentence, name, "z", "torch, matrices", "float32") in found or name not in (
+                "shifted",
+                "cross",
+            )
 
 
 def test_all_tokens_are_queries(evidence: Evidence) -> None:
     sizes = {sentence: load(sentence).shape for sentence in BUILT_IN}
     for row in evidence.comparisons:
         tokens, dimensions = sizes[row.example]
-        queries = 1 if row.mechanism == "cross" else tokens
-        width = {"s": tokens, "a": tokens, "z": dimensions, "m": 1, "D": 1}[row.stage]
+        cross = row.mechanism == "cross"
+        queries, columns = (2, dimensions + 1) if cross else (tokens, dimensions)
+        width = {"s": tokens, "a": tokens, "z": columns, "m": 1, "D": 1}[row.stage]
         assert row.elements == queries * width
 
 
@@ -234,3 +243,36 @@ def test_keys_and_queries_of_another_array_are_compared() -> None:
     rows = check(load("journey"), ways)
     assert {row.verdict for row in rows} == {WITHIN_BOUND}
     assert {way.mechanism.inputs for way in ways} == {CROSS.inputs}
+
+
+@pytest.mark.parametrize(("tokens", "queries"), [(1, 1), (2, 1), (3, 2), (5, 2)])
+def test_queries_keys_and_values_are_three_different_arrays(
+    sentence: MakeExample, tokens: int, queries: int
+) -> None:
+    made = sentence(*[[f"{row}.1", f"-{row}"] for row in range(tokens)], query=tokens - 1)
+    given = exact_inputs(CROSS, made)
+    assert given[Q].shape == (queries, 2)
+    assert given[K].shape == (tokens, 2)
+    assert given[V].shape == (tokens, 3)
+    assert given[Q].tolist() == [
+        given[K][(tokens - 1 + q) % tokens].tolist() for q in range(queries)
+    ]
+    assert given[V][:, :2].tolist() == given[K].tolist()[::-1]
+    assert given[V][:, 2].tolist() == [Fraction(row + 1, tokens) for row in range(tokens)]
+
+
+def test_a_sentence_just_short_enough_is_written_out_with_wider_values(
+    sentence: MakeExample,
+) -> None:
+    made = sentence(*[["0.1"] * 25] * 10)
+    assert too_long(10, 25) == ""
+    assert too_long(10, 26) != ""
+    rows = check(made, [lambdified("cross", CROSS, "numpy", FLOAT64)])
+    assert {row.verdict for row in rows} == {WITHIN_BOUND}
+
+
+def test_what_is_not_shown_is_skipped_and_says_why(sentence: MakeExample) -> None:
+    (row,) = check(sentence(["1e10"]), [as_shown("softmax", SOFTMAX)])
+    assert row.verdict == SKIPPED
+    assert row.reason.startswith("not worked in numbers: ")
+    assert "exponential cannot be written" in row.reason

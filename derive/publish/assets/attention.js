@@ -5,14 +5,18 @@
 
   const lit = "attn-lit";
 
-  function choose(button) {
-    const explorer = button.closest(".attn-explorer");
-    const { i, j } = button.dataset;
+  function clear(explorer) {
     for (const other of explorer.querySelectorAll("[aria-pressed='true']")) {
       other.setAttribute("aria-pressed", "false");
     }
-    button.setAttribute("aria-pressed", "true");
     for (const part of explorer.querySelectorAll(`.${lit}`)) part.classList.remove(lit);
+  }
+
+  function choose(button) {
+    const explorer = button.closest(".attn-explorer");
+    const { i, j } = button.dataset;
+    clear(explorer);
+    button.setAttribute("aria-pressed", "true");
     for (const panel of explorer.querySelectorAll(".attn-panel")) {
       panel.open = panel.dataset.i === i;
       if (panel.open) {
@@ -22,6 +26,7 @@
     explorer.querySelector(`thead [data-j="${j}"]`).classList.add(lit);
     explorer.querySelector(`tr[data-i="${i}"] th`).classList.add(lit);
     explorer.querySelector("[role='status']").textContent = button.getAttribute("aria-label");
+    explorer.querySelector(`.attn-panel[open] li.${lit}`).scrollIntoView({ block: "nearest" });
   }
 
   function move(button, key) {
@@ -52,6 +57,15 @@
     if (button.closest(".attn-heat")) choose(button);
     else if (button.classList.contains("attn-copy")) copy(button);
   });
+
+  // A row that is opened by its own heading was not chosen by a weight: nothing of another stays lit.
+  document.addEventListener("toggle", (event) => {
+    const panel = event.target;
+    if (!panel.matches?.(".attn-panel[open]")) return;
+    const explorer = panel.closest(".attn-explorer");
+    const chosen = explorer.querySelector("[aria-pressed='true']");
+    if (chosen && chosen.dataset.i !== panel.dataset.i) clear(explorer);
+  }, true);
 
   document.addEventListener("keydown", (event) => {
     const button = event.target.closest(".attn-heat button");
