@@ -93,8 +93,10 @@ def fraction(value: Any) -> Fraction:
     """Return a worked value, a fraction or an mpmath number, exactly."""
     if isinstance(value, Fraction):
         return value
+    # mpmath keeps the sign apart from the mantissa.
     mantissa, exponent = value.man_exp
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+    size = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+    return -size if value < 0 else size
 
 
 _NUMBER = re.compile(r"-?\d+\.\d+")

@@ -50,11 +50,11 @@ def summary(evidence: Evidence) -> str:
     compared = sum(row.verdict != "skipped" for row in evidence.comparisons)
     reproduced = sum(row.verdict in AS_PRINTED for row in evidence.reproductions)
     decided = sum(row.verdict == row.stated for row in evidence.properties)
-    return (
-        f"{within} of {compared} stages within bound{_skipped(evidence)}; "
-        f"{reproduced} of {len(evidence.reproductions)} printed results reproduced; "
-        f"{decided} of {len(evidence.properties)} properties as stated; {evidence.seconds:.1f} s"
-    )
+    parts = [f"{within} of {compared} stages within bound{_skipped(evidence)}"]
+    if evidence.reproductions:
+        parts.append(f"{reproduced} of {len(evidence.reproductions)} printed results reproduced")
+    parts.append(f"{decided} of {len(evidence.properties)} properties as stated")
+    return "; ".join([*parts, f"{evidence.seconds:.1f} s"])
 
 
 def _skipped(evidence: Evidence) -> str:

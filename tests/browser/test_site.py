@@ -107,6 +107,18 @@ def test_the_arrow_keys_walk_and_enter_chooses(page: Page) -> None:
     _expect_lit(page, "journey", 1, 1)
 
 
+def test_a_row_can_be_opened_by_its_heading_instead(page: Page) -> None:
+    page.goto("/journey/")
+    page.locator(_cell(1, 2)).click()
+    page.locator('.attn-panel[data-i="1"] summary').click()
+    assert page.locator(".attn-panel[open]").count() == 0
+    page.locator('.attn-panel[data-i="5"] summary').click()
+    assert page.locator('.attn-panel[data-i="5"] li').first.is_visible()
+    assert not page.locator('.attn-panel[data-i="1"] summary').is_visible()
+    page.wait_for_function("!document.querySelector('.attn-heat [aria-pressed=true]')")
+    assert page.locator(".attn-explorer .attn-lit").count() == 0
+
+
 def test_a_finger_chooses(open_page: OpenPage) -> None:
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
     page.goto("/jim-john/")
@@ -225,7 +237,8 @@ def _expect_lit(page: Page, name: str, i: int, j: int) -> None:
     products = " + ".join(f"{p.text} · {q.text}" for p, q in zip(query, key, strict=True))
     assert f"s{i}{j} = {products} = {score}" in row
     assert f"e{score}" in row
-    assert row.endswith(f"= {weight}")
+    assert row.endswith(f"≈ {weight}")
+    page.wait_for_function(_IN_VIEW, timeout=3000)
     terms = [_text(term) for term in opened.locator("p .attn-lit").all()]
     contexts = [f"{weight} · {number.text}" for number in key]
     assert terms == [f"e{score}", *contexts]
@@ -239,6 +252,12 @@ def _expect_lit(page: Page, name: str, i: int, j: int) -> None:
 def _text(locator: Any) -> str:
     return re.sub(r"\s+", " ", locator.text_content()).strip()
 
+
+_IN_VIEW = """() => {
+  const line = document.querySelector(".attn-panel[open] li.attn-lit");
+  const { top, bottom } = line.getBoundingClientRect();
+  return top >= 0 && bottom <= window.innerHeight;
+}"""
 
 # The contrast of each weight with the colour under it, by WCAG's formula; the smallest is returned.
 _CONTRAST = """() => {

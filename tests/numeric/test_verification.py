@@ -11,7 +11,7 @@ import torch
 from derive.attention import CROSS, MECHANISMS, RAW, SHIFTED, SOFTMAX
 from derive.errors import InputError
 from derive.evidence import REFUTED, SKIPPED, UNDECIDED, WITHIN_BOUND, Evidence
-from derive.examples import BUILT_IN, Example, load
+from derive.examples import BUILT_IN, Example, Number, load
 from derive.formula import K, Q, V, z
 from derive.normaliser import softmax
 from numeric.computations import as_shown, computations, lambdified, torch_code
@@ -276,3 +276,12 @@ def test_what_is_not_shown_is_skipped_and_says_why(sentence: MakeExample) -> Non
     assert row.verdict == SKIPPED
     assert row.reason.startswith("not worked in numbers: ")
     assert "exponential cannot be written" in row.reason
+
+
+def test_negative_numbers_are_shown_as_they_are():
+    rows = [[Fraction(3, 2), Fraction(-2)], [Fraction(-3, 10), Fraction(1)]]
+    numbers = tuple(tuple(Number(value, str(float(value))) for value in row) for row in rows)
+    example = Example("negative", "negative", ("a", "b"), numbers, 0, "a b")
+    shown = [row for row in check(example) if row.implementation == "as shown"]
+    assert shown
+    assert all(row.verdict == WITHIN_BOUND for row in shown)

@@ -1,5 +1,6 @@
 """The fence: what it shows, what it refuses, and that what a stranger writes stays text."""
 
+import dataclasses
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,8 +14,9 @@ from pymdownx.inlinehilite import InlineHiliteException
 from pymdownx.superfences import SuperFencesException
 
 from derive.errors import InputError
-from derive.evidence import EvidenceError
+from derive.evidence import Evidence, EvidenceError
 from derive.publish.fence import EVIDENCE_PARTS, PARTS, Fences, number
+from numeric.verification import check_all
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -177,6 +179,30 @@ def test_a_broken_fence_fails_a_strict_build_in_one_line(tmp_path: Path) -> None
     assert "Traceback" not in result.stdout
 
 
+@pytest.mark.parametrize("lacking", ["properties", "comparisons", "reproductions"])
+def test_evidence_that_lacks_something_is_refused(
+    tmp_path: Path, evidence: Evidence, lacking: str
+) -> None:
+    kept = getattr(evidence, lacking)[:3]
+    dataclasses.replace(evidence, **{lacking: kept}).write(tmp_path / "evidence.json")
+    result = _build(tmp_path, "```attention\nshow: [versions]\n```\n", "evidence.json")
+    assert result.returncode != 0
+    assert "is missing from it; run 'derive check --all' again" in result.stdout
+
+
+def test_whole_evidence_is_shown(tmp_path: Path, evidence: Evidence) -> None:
+    evidence.write(tmp_path / "evidence.json")
+    result = _build(tmp_path, "```attention\nshow: [versions]\n```\n", "evidence.json")
+    assert result.returncode == 0, result.stdout
+    assert evidence.fingerprint[:16] in (tmp_path / "site" / "index.html").read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def evidence() -> Evidence:
+    """Return what the checks find."""
+    return check_all()
+
+
 def test_a_site_of_ones_own_builds_without_evidence(tmp_path: Path) -> None:
     body = "tokens: [a, <b>]\nvectors: [[0.10, 2], [3, -4]]"
     result = _build(tmp_path, f"# Mine\n\n```attention\n{body}\n```\n")
@@ -189,11 +215,13 @@ def test_a_site_of_ones_own_builds_without_evidence(tmp_path: Path) -> None:
     assert "http" not in (tmp_path / "site" / "assets" / "attention" / "attention.css").read_text()
 
 
-def _build(folder: Path, page: str) -> subprocess.CompletedProcess[str]:
+def _build(folder: Path, page: str, evidence: str = "") -> subprocess.CompletedProcess[str]:
     (folder / "docs").mkdir()
     (folder / "docs" / "index.md").write_text(page, encoding="utf-8")
     (folder / "mkdocs.yml").write_text(
-        "site_name: Mine\ntheme: mkdocs\nplugins: [attention]\n", encoding="utf-8"
+        "site_name: Mine\ntheme: mkdocs\n"
+        f"plugins:\n  - attention:\n      evidence: {evidence or 'null'}\n",
+        encoding="utf-8",
     )
     return subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict"],
