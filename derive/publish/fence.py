@@ -13,7 +13,8 @@ does let through.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -118,11 +119,8 @@ class Fences:
         self, source: str, language: str, css_class: str, options: Any, md: Any, **kwargs: Any
     ) -> str:
         """Turn the YAML of one fence into HTML."""
-        try:
+        with self._ending_the_build(self._block_error):
             return str(self.render(source))
-        except Exception as error:
-            # pymdownx would print any other exception's fence as code, and let the build pass.
-            raise self._block_error(self._said(error)) from error
 
     def render(self, source: str) -> Markup:
         """Turn the YAML of one fence into HTML; mistakes are the exceptions in ``MISTAKES``."""
@@ -131,22 +129,28 @@ class Fences:
 
     def format_number(self, source: str, language: str, css_class: str, md: Any) -> Element:
         """Turn one inline request into a number."""
-        try:
-            text = number(source)
-        except Exception as error:
-            raise self._inline_error(self._said(error)) from error
         element = Element("span", {"class": "attn-number"})
-        element.text = text
+        with self._ending_the_build(self._inline_error):
+            element.text = number(source)
         return element
 
     def format_maths(self, source: str, language: str, css_class: str, md: Any) -> str:
         """Turn inline LaTeX into typeset maths."""
-        try:
-            html = maths.inline(source)
-        except Exception as error:
-            raise self._inline_error(self._said(error)) from error
-        stashed: str = md.htmlStash.store(str(html))
+        with self._ending_the_build(self._inline_error):
+            html = str(maths.inline(source))
+        stashed: str = md.htmlStash.store(html)
         return stashed
+
+    @contextmanager
+    def _ending_the_build(self, as_error: type[Exception]) -> Generator[None, None, None]:
+        """Raise whatever goes wrong as ``as_error``, in one line.
+
+        pymdownx would print a fence with any other exception as code, and let the build pass.
+        """
+        try:
+            yield
+        except Exception as error:
+            raise as_error(self._said(error)) from error
 
     def _part(self, name: str, request: Request) -> Markup:
         if name in PARTS:
