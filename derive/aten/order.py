@@ -1,0 +1,205 @@
+"""Maxima, comparisons, and the truth values that come of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from derive.arrays import Unsupported
+from derive.aten.table import Value, axes, operation, symbolic, tensor
+from derive.constants import ExactNumber
+from derive.tensors import Selection, Tensor, Tensors
+
+
+@operation("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
+def where(m: Tensors[Any], condition: Value, x: Value, y: Value) -> Value:
+    """where(Tensor condition, Tensor self, Tensor other) -> Tensor."""
+    if not any(symbolic(value) for value in (condition, x, y)):
+        return numpy.where(condition, x, y)
+    return m.select(condition, tensor(m, x), tensor(m, y))
+
+
+def _compare(name: str, swap: bool, or_equal: bool) -> None:
+    @operation(f"{name}.Tensor", f"{name}.Scalar")
+    def compare(m: Tensors[Any], x: Value, y: Value) -> Value:
+        left, right = (y, x) if swap else (x, y)
+        return m.less(tensor(m, left), tensor(m, right), or_equal=or_equal)
+
+
+for _name, _swap, _or_equal in (
+    ("lt", False, False),
+    ("le", False, True),
+    ("gt", True, False),
+    ("ge", True, True),
+):
+    _compare(_name, _swap, _or_equal)
+
+
+@operation("eq.Tensor", "eq.Scalar")
+def eq(m: Tensors[Any], x: Value, y: Value) -> Value:
+    """eq(Tensor self, Tensor other) -> Tensor."""
+    return m.equal(tensor(m, x), tensor(m, y))
+
+
+@operation("ne.Tensor", "ne.Scalar")
+def ne(m: Tensors[Any], x: Value, y: Value) -> Value:
+    """ne(Tensor self, Tensor other) -> Tensor."""
+    return logical_not(m, eq(m, x, y))
+
+
+@operation("isnan.default")
+def isnan(m: Tensors[Any], x: Value) -> Value:
+    """isnan(Tensor self) -> Tensor: x != x."""
+    return ne(m, x, x)
+
+
+@operation("logical_not.default", "bitwise_not.default")
+def logical_not(m: Tensors[Any], x: Value) -> Value:
+    """logical_not(Tensor self) -> Tensor."""
+    return m.negation(_truth(x)) if symbolic(x) else ~numpy.asarray(x)
+
+
+@operation("logical_and.default", "bitwise_and.Tensor")
+def logical_and(m: Tensors[Any], x: Value, y: Value) -> Value:
+    """logical_and(Tensor self, Tensor other) -> Tensor."""
+    if not symbolic(x) and not symbolic(y):
+        return numpy.asarray(x) & numpy.asarray(y)
+    both = m.multiply(_truth(tensor(m, x), y), _truth(tensor(m, y), x))
+    return Tensor(both.data, both.kinds, truth=True)
+
+
+@operation("logical_or.default", "bitwise_or.Tensor")
+def logical_or(m: Tensors[Any], x: Value, y: Value) -> Value:
+    """logical_or(Tensor self, Tensor other) -> Tensor."""
+    return logical_not(m, logical_and(m, logical_not(m, x), logical_not(m, y)))
+
+
+@operation("any.dim", "any.dims", "any.default")
+def any_(m: Tensors[Any], x: Value, dim: Any = None, keepdim: bool = False) -> Value:
+    """any(Tensor self, int dim, bool keepdim) -> Tensor."""
+    if symbolic(x):
+        raise Unsupported("aten.any", "of a comparison that depends on the values of the inputs")
+    return numpy.asarray(x).any(axis=axes(dim, numpy.ndim(x)), keepdims=keepdim)
+
+
+@operation("all.dim", "all.default")
+def all_(m: Tensors[Any], x: Value, dim: Any = None, keepdim: bool = False) -> Value:
+    """all(Tensor self, int dim, bool keepdim) -> Tensor."""
+    if symbolic(x):
+        raise Unsupported("aten.all", "of a comparison that depends on the values of the inputs")
+    return numpy.asarray(x).all(axis=axes(dim, numpy.ndim(x)), keepdims=keepdim)
+
+
+def _truth(x: Value, other: Any = None) -> Tensor[Any]:
+    if isinstance(x, Tensor) and not x.truth and numpy.asarray(other).dtype != numpy.bool_:
+        raise Unsupported("aten.logical_not", "of a number that is not a truth value")
+    return x
+
+
+@operation("amax.default")
+def amax(m: Tensors[Any], x: Value, dim: Any = (), keepdim: bool = False) -> Value:
+    """amax(Tensor self, int[1] dim, bool keepdim) -> Tensor."""
+    x = tensor(m, x)
+    which = axes(dim, len(x.shape))
+    return _largest(m, x, which, keepdim)
+
+
+@operation("amin.default")
+def amin(m: Tensors[Any], x: Value, dim: Any = (), keepdim: bool = False) -> Value:
+    """amin(Tensor self, int[1] dim, bool keepdim) -> Tensor."""
+    return m.negate(amax(m, m.negate(tensor(m, x)), dim, keepdim))
+
+
+def _largest(m: Tensors[Any], x: Tensor[Any], which: tuple[int, ...], keepdim: bool) -> Tensor[Any]:
+    rest = [axis for axis in range(len(x.shape)) if axis not in which]
+    kept = [x.shape[axis] for axis in rest]
+    size = math.prod(x.shape[axis] for axis in which)
+    rows = m.rearrange(lambda a: a.transpose(*rest, *which).reshape(*kept, size), x)
+    shape = [
+        1 if axis in which else length
+        for axis, length in enumerate(x.shape)
+        if keepdim or axis not in which
+    ]
+    return m.rearrange(lambda a: a.reshape(shape), m.largest(rows))
+
+
+@operation("max.default")
+def max_(m: Tensors[Any], x: Value) -> Value:
+    """max(Tensor self) -> Tensor."""
+    return amax(m, x)
+
+
+@operation("max.dim")
+def max_dim(m: Tensors[Any], x: Value, dim: int, keepdim: bool = False) -> tuple[Value, Value]:
+    """max(Tensor self, int dim, bool keepdim) -> (Tensor values, Tensor indices)."""
+    x = tensor(m, x)
+    values = _largest(m, x, axes(dim, len(x.shape)), keepdim)
+    return values, argmax(m, x, dim, keepdim)
+
+
+@operation("argmax.default")
+def argmax(m: Tensors[Any], x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
+    """argmax(Tensor self, int? dim, bool keepdim) -> Tensor: as weights of sum one."""
+    x = tensor(m, x)
+    if dim is None:
+        raise Unsupported("aten.argmax", "over all elements at once")
+    axis = dim % len(x.shape)
+    best = _largest(m, x, (axis,), keepdim=True)
+    found = m.equal(*m.broadcast(x, best))
+    weights = found if isinstance(found, Tensor) else m.lift(found)
+    total = m.total(weights, (axis,), keep=True)
+    return Selection(m.divide(Tensor(weights.data, weights.kinds), total), axis, keepdim)
+
+
+@operation("maximum.default")
+def maximum(m: Tensors[Any], x: Value, y: Value) -> Value:
+    """maximum(Tensor self, Tensor other) -> Tensor."""
+    return m.maximum(tensor(m, x), tensor(m, y))
+
+
+@operation("minimum.default")
+def minimum(m: Tensors[Any], x: Value, y: Value) -> Value:
+    """minimum(Tensor self, Tensor other) -> Tensor."""
+    return m.negate(m.maximum(m.negate(tensor(m, x)), m.negate(tensor(m, y))))
+
+
+@operation("clamp.default", "clamp.Tensor", "clamp_min.default", "clamp_min.Tensor")
+def clamp(m: Tensors[Any], x: Value, low: Value = None, high: Value = None) -> Value:
+    """clamp(Tensor self, Scalar? min, Scalar? max) -> Tensor."""
+    if low is not None:
+        x = maximum(m, x, low)
+    return x if high is None else minimum(m, x, high)
+
+
+@operation("clamp_max.default")
+def clamp_max(m: Tensors[Any], x: Value, high: Value) -> Value:
+    """clamp_max(Tensor self, Scalar max) -> Tensor."""
+    return minimum(m, x, high)
+
+
+@operation("relu.default")
+def relu(m: Tensors[Any], x: Value) -> Value:
+    """relu(Tensor self) -> Tensor: x where x > 0, else 0."""
+    zero = m.full((), ExactNumber.of(0))
+    x = tensor(m, x)
+    return m.select(m.less(zero, x, or_equal=False), x, zero)
+
+
+@operation("abs.default")
+def abs_(m: Tensors[Any], x: Value) -> Value:
+    """abs(Tensor self) -> Tensor."""
+    return m.function("abs", tensor(m, x))
+
+
+@operation("sign.default", "sgn.default")
+def sign(m: Tensors[Any], x: Value) -> Value:
+    """sign(Tensor self) -> Tensor."""
+    return m.function("sign", tensor(m, x))
+
+
+@operation("topk.default", "sort.default")
+def topk(m: Tensors[Any], x: Value, *_: Any, **__: Any) -> Value:
+    """topk(Tensor self, int k, ...): which elements are kept depends on their order."""
+    raise Unsupported("aten.topk", "the order of the elements decides which are kept")

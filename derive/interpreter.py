@@ -1,0 +1,76 @@
+"""Run a graph over any algebra: one interpreter, with the meanings of ``derive.aten``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+# Importing them enters their operations into the table.
+from derive.aten import arithmetic, functions, order, shapes
+from derive.aten.table import TABLE, Value, tensor
+from derive.arrays import Unsupported
+from derive.graph import Argument, Graph, Node, Reference
+from derive.tensors import Tensor, Tensors
+
+OPERATIONS = (arithmetic, functions, order, shapes)
+"""The modules that define the operations."""
+
+
+class UnknownOperation(Unsupported):
+    """A graph holds an operation that the table has no meaning for."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(operation, "this operation has no meaning here")
+
+
+def run(graph: Graph, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]) -> dict[str, Value]:
+    """Return the value of every input, constant and node by name."""
+    values: dict[str, Value] = {item.name: item.values for item in graph.constants}
+    values.update({item.name: inputs[item.name] for item in graph.inputs})
+    for node in graph.nodes:
+        values[node.name] = _value(node, values, tensors)
+    return values
+
+
+def outputs(
+    graph: Graph, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]
+) -> list[Tensor[Any]]:
+    """Return the outputs alone; each value is let go after its last use."""
+    values: dict[str, Value] = {item.name: item.values for item in graph.constants}
+    values.update({item.name: inputs[item.name] for item in graph.inputs})
+    last = {reference.name: node.name for node in graph.nodes for reference in node.references()}
+    kept = {reference.name for reference in graph.outputs}
+    for node in graph.nodes:
+        values[node.name] = _value(node, values, tensors)
+        for reference in node.references():
+            if last[reference.name] == node.name and reference.name not in kept:
+                values.pop(reference.name, None)
+    return [tensor(tensors, values[reference.name]) for reference in graph.outputs]
+
+
+def missing(graph: Graph) -> list[str]:
+    """Return the operations of a graph that have no meaning here."""
+    known = {*TABLE, "getitem"}
+    return sorted({node.operation for node in graph.nodes} - known)
+
+
+def _value(node: Node, values: Mapping[str, Value], tensors: Tensors[Any]) -> Value:
+    arguments = [_argument(argument, values) for argument in node.arguments]
+    keywords = {key: _argument(value, values) for key, value in node.keywords}
+    if node.operation == "getitem":
+        return arguments[0][arguments[1]]
+    meaning = TABLE.get(node.operation)
+    if meaning is None:
+        raise UnknownOperation(node.operation)
+    with numpy.errstate(all="ignore"):
+        return meaning(tensors, *arguments, **keywords)
+
+
+def _argument(argument: Argument, values: Mapping[str, Value]) -> Any:
+    if isinstance(argument, Reference):
+        return values[argument.name]
+    if isinstance(argument, tuple):
+        return tuple(_argument(part, values) for part in argument)
+    return argument
