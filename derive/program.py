@@ -1,0 +1,47 @@
+"""Something that computes outputs from named inputs over any algebra: a graph, or a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from derive.graph import Graph
+from derive.interpreter import missing, outputs
+from derive.tensors import Tensor, Tensors
+
+
+class Program(Protocol):
+    """What the prover compares."""
+
+    @property
+    def title(self) -> str:
+        """How a report names it."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """One name for each output."""
+
+    def outputs(self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]) -> list[Tensor[Any]]:
+        """Compute the outputs, over whatever algebra ``tensors`` has."""
+
+    def unsupported(self) -> list[str]:
+        """Name the operations that have no meaning here."""
+
+
+@dataclass(frozen=True)
+class GraphProgram:
+    """A captured program."""
+
+    title: str
+    graph: Graph
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.graph.output_names
+
+    def outputs(self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]) -> list[Tensor[Any]]:
+        return outputs(self.graph, inputs, tensors)
+
+    def unsupported(self) -> list[str]:
+        return missing(self.graph)
