@@ -16,8 +16,13 @@ from derive.constants import ExactNumber
 
 Data = TypeVar("Data")
 Places = numpy.ndarray[Any, numpy.dtype[Any]]
-Rearrangement = Callable[..., Places]
+Rearrangement = Callable[..., Any]
 """A function of numpy arrays that moves, repeats, joins or replaces elements, never computes."""
+
+
+def choosing(places: Places) -> Rearrangement:
+    """Return the rearrangement that takes the first array at ``places``, the second elsewhere."""
+    return lambda left, right: numpy.where(places, left, right)
 
 
 class Unsupported(Exception):

@@ -100,7 +100,7 @@ class Graph:
     output_names: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        known = {item.name for item in (*self.inputs, *self.constants)}
+        known = {item.name for item in self.inputs} | {item.name for item in self.constants}
         for node in self.nodes:
             for reference in node.references():
                 if reference.name not in known:

@@ -22,7 +22,6 @@ from typing import Any
 import numpy
 
 from derive.algebras.residues import (
-    LONGEST_CHAIN,
     NeedsLevel,
     NeedsSquare,
     ResidueArrays,
@@ -182,14 +181,19 @@ class _Point:
             except NeedsSquare as need:
                 self.squares.append(need.number)
             except NeedsLevel:
+                # Asked for only while the chain is shorter than the longest.
                 self.levels += 1
-                assert self.levels <= LONGEST_CHAIN
             except Unlucky:
                 redraws += 1
                 if redraws == MOST_REDRAWS:
                     raise Unsupported(
                         "division", "a denominator is zero at every point that was tried"
                     ) from None
+
+
+def _kind(tensor: Tensor[Any], place: tuple[int, ...]) -> str:
+    kind = int(tensor.kinds[place])
+    return KINDS[FINITE if kind == ZERO else kind]
 
 
 def _compared(
@@ -217,8 +221,6 @@ def _compared(
         difference = mine.data.degree.plus(theirs.data.degree)
         degree = max(degree, difference.numerator + difference.denominator)
         for place in map(tuple, numpy.argwhere(~agree)):
-            kinds = tuple(
-                KINDS[FINITE if t.kinds[place] == ZERO else t.kinds[place]] for t in (mine, theirs)
-            )
-            found.append(Difference(name, tuple(int(p) for p in place), (kinds[0], kinds[1])))
+            where = tuple(int(index) for index in place)
+            found.append(Difference(name, where, (_kind(mine, where), _kind(theirs, where))))
     return found, degree, undefined

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy
 
+from derive.arrays import Unsupported
+
 # Importing them enters their operations into the table.
 from derive.aten import arithmetic, functions, order, shapes
 from derive.aten.table import TABLE, Value, tensor
-from derive.arrays import Unsupported
 from derive.graph import Argument, Graph, Node, Reference
 from derive.tensors import Tensor, Tensors
 

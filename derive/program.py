@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from derive.graph import Graph
-from derive.interpreter import missing, outputs
+from derive.interpreter import missing, outputs, run
 from derive.tensors import Tensor, Tensors
 
 
@@ -22,8 +22,13 @@ class Program(Protocol):
     def output_names(self) -> tuple[str, ...]:
         """One name for each output."""
 
-    def outputs(self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]) -> list[Tensor[Any]]:
+    def outputs(
+        self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]
+    ) -> list[Tensor[Any]]:
         """Compute the outputs, over whatever algebra ``tensors`` has."""
+
+    def tensors(self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]) -> dict[str, Any]:
+        """Return everything that is computed on the way, by name."""
 
     def unsupported(self) -> list[str]:
         """Name the operations that have no meaning here."""
@@ -40,8 +45,13 @@ class GraphProgram:
     def output_names(self) -> tuple[str, ...]:
         return self.graph.output_names
 
-    def outputs(self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]) -> list[Tensor[Any]]:
+    def outputs(
+        self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]
+    ) -> list[Tensor[Any]]:
         return outputs(self.graph, inputs, tensors)
+
+    def tensors(self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]) -> dict[str, Any]:
+        return run(self.graph, inputs, tensors)
 
     def unsupported(self) -> list[str]:
         return missing(self.graph)

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy
 
-from derive.arrays import ArrayAlgebra, Places, Rearrangement, Unsupported
+from derive.arrays import ArrayAlgebra, Places, Rearrangement, Unsupported, choosing
 from derive.constants import ExactNumber, recognised
 
 Data = TypeVar("Data")
@@ -32,6 +32,11 @@ KINDS = ("finite", "zero", "-inf", "inf", "nan", "finfo.min", "finfo.max", "unkn
 
 SMALLEST_DOUBLE = float(numpy.finfo(numpy.float64).min)
 
+AS_FLOATS = numpy.array(
+    [0, 0, -numpy.inf, numpy.inf, numpy.nan, SMALLEST_DOUBLE, -SMALLEST_DOUBLE, numpy.nan]
+)
+"""What stands in a float array for each kind of element that is no number."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tensor(Generic[Data]):
@@ -48,7 +53,8 @@ class Tensor(Generic[Data]):
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array."""
-        return self.kinds.shape
+        shape: tuple[int, ...] = self.kinds.shape
+        return shape
 
     @property
     def plain(self) -> bool:
@@ -312,7 +318,7 @@ class Tensors(Generic[Data]):
                 ends = (MINUS_INFINITY, LOWEST) if low else (PLUS_INFINITY, HIGHEST)
                 there = numpy.isin(tensors[0].kinds, ends)
                 value = self.full(result.shape, ExactNumber.of(limit))
-                result = self.rearrange(lambda a, b, m=there: numpy.where(m, a, b), value, result)
+                result = self.rearrange(choosing(there), value, result)
         return result
 
     # Order
@@ -372,7 +378,7 @@ class Tensors(Generic[Data]):
             return numpy.where(open_places, answer, decided)
         known = self.lift(decided)
         opened = self.finite(answer, left.shape)
-        mixed = self.rearrange(lambda a, b: numpy.where(open_places, a, b), opened, known)
+        mixed = self.rearrange(choosing(open_places), opened, known)
         return Tensor(mixed.data, mixed.kinds, truth=True)
 
     def select(self, where: Any, left: Tensor[Data], right: Tensor[Data]) -> Tensor[Data]:
@@ -386,7 +392,7 @@ class Tensors(Generic[Data]):
         shape = numpy.broadcast_shapes(numpy.shape(where), left.shape, right.shape)
         left, right = self.expand(left, shape), self.expand(right, shape)
         places = numpy.broadcast_to(where, shape)
-        return self.rearrange(lambda a, b: numpy.where(places, a, b), left, right)
+        return self.rearrange(choosing(places), left, right)
 
     def negation(self, truth: Tensor[Data]) -> Tensor[Data]:
         """Return 1 - truth."""
@@ -397,7 +403,7 @@ class Tensors(Generic[Data]):
     # Inside
 
     def _where(self, keep: Places, left: Tensor[Data], right: Tensor[Data]) -> Data:
-        return self.algebra.rearranged(lambda a, b: numpy.where(keep, a, b), left.data, right.data)
+        return self.algebra.rearranged(choosing(keep), left.data, right.data)
 
     def _cleaned(self, tensor: Tensor[Data]) -> Data:
         """Put zeros where an element is no number."""
@@ -407,7 +413,7 @@ class Tensors(Generic[Data]):
         if not places.any():
             return data
         zeros = self.algebra.constants([ExactNumber.of(0)], numpy.zeros(shape, dtype=numpy.intp))
-        return self.algebra.rearranged(lambda a, b: numpy.where(places, b, a), data, zeros)
+        return self.algebra.rearranged(choosing(places), zeros, data)
 
 
 def _combined(table: Places, left: Places, right: Places) -> Places:

@@ -67,15 +67,15 @@ class ElementwiseArrays:
     def constants(self, numbers: Sequence[ExactNumber], places: Places) -> Elements:
         values = numpy.empty(len(numbers), dtype=object)
         values[:] = [self.scalars.constant(number) for number in numbers]
-        return values[places]
+        return _array(values[places])
 
     def rearranged(self, how: Rearrangement, *arrays: Elements) -> Elements:
-        return how(*arrays)
+        return _array(how(*arrays))
 
     def reduced(self, how: Rearrangement, array: Elements) -> Elements:
         """Collect the terms of each sum first, so that each is one sum of many terms."""
         terms = how(_each(_Terms.of, array))
-        return _each(self._summed, numpy.asarray(terms, dtype=object))
+        return _each(self._summed, _array(terms))
 
     def _summed(self, terms: _Terms | int) -> Scalar:
         # A place that no term was scattered to holds numpy's own zero.
@@ -150,6 +150,15 @@ class _Terms:
     def __radd__(self, other: Any) -> _Terms:
         # numpy starts some sums with the integer zero.
         return self if isinstance(other, int) else NotImplemented
+
+
+def _array(value: Any) -> Elements:
+    """Return an array: numpy takes the only element out of an array without axes."""
+    if isinstance(value, numpy.ndarray):
+        return value
+    array = numpy.empty((), dtype=object)
+    array[()] = value
+    return array
 
 
 def _each(function: Any, *arrays: Elements) -> Elements:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 LARGEST_PRIME = 2**31
@@ -95,7 +96,7 @@ def _suitable(candidate: int, squares: Sequence[int]) -> bool:
 
 def _generators(random: Random, primes: Sequence[int]) -> tuple[int, ...]:
     found = []
-    for low, high in zip(primes, primes[1:], strict=False):
+    for low, high in pairwise(primes):
         generator = 1
         while generator == 1:
             generator = pow(random.randrange(2, high), (high - 1) // low, high)

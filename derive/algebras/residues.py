@@ -23,7 +23,7 @@ import numpy
 
 from derive.algebras import prime_chain
 from derive.algebras.degrees import CONSTANT, FREE, Degree
-from derive.arrays import Places, Rearrangement, Unsupported
+from derive.arrays import Places, Rearrangement, Unsupported, choosing
 from derive.constants import ExactNumber
 
 Level = numpy.ndarray[Any, numpy.dtype[numpy.int64]]
@@ -62,7 +62,8 @@ class Residues:
     def top(self) -> Level:
         """The residues modulo the largest prime."""
         level = self.levels[-1]
-        assert level is not None
+        if level is None:
+            raise NeedsLevel
         return level
 
 
@@ -178,7 +179,7 @@ class ResidueArrays:
     # Functions
 
     def exp(self, array: Residues) -> Residues:
-        """Return w^x, one level up, times the cofactor: exp(x + log m) = exp(x) m."""
+        """Raise w to the power x, one level up; with a cofactor, exp(x + log m) = exp(x) m."""
         levels: list[Level | None] = [None]
         for place, table in enumerate(self._powers):
             level = array.levels[place]
@@ -228,8 +229,9 @@ class ResidueArrays:
         return self.add(ones, self.negate(quotient))
 
     def largest(self, array: Residues, present: Places) -> Residues:
-        """Return a free number for each set of values: an identity that holds with it holds
-        whatever the largest is, the largest of them among others.
+        """Return a free number for each set of values.
+
+        An identity that holds with it holds whatever number stands there, the largest too.
         """
         self.used.add("max")
         array = self.plain(array)
@@ -241,7 +243,7 @@ class ResidueArrays:
         levels = tuple(
             None
             if level is None
-            else numpy.where(alone, numpy.take_along_axis(level, only, -1)[..., 0], fresh)
+            else choosing(alone)(numpy.take_along_axis(level, only, -1)[..., 0], fresh)
             for level, fresh in zip(array.levels, drawn, strict=True)
         )
         return Residues(levels, FREE.plus(array.degree))
@@ -268,7 +270,7 @@ class ResidueArrays:
     def same(self, left: Residues, right: Residues) -> Places:
         """Return where two arrays agree modulo every prime at which both are known."""
         left, right = self.plain(left), self.plain(right)
-        agree = left.top == right.top
+        agree: Places = left.top == right.top
         for mine, theirs in zip(left.levels[:-1], right.levels[:-1], strict=True):
             if mine is not None and theirs is not None:
                 agree = agree & (mine == theirs)

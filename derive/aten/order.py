@@ -92,7 +92,7 @@ def all_(m: Tensors[Any], x: Value, dim: Any = None, keepdim: bool = False) -> V
     return numpy.asarray(x).all(axis=axes(dim, numpy.ndim(x)), keepdims=keepdim)
 
 
-def _truth(x: Value, other: Any = None) -> Tensor[Any]:
+def _truth(x: Value, other: Any = None) -> Value:
     if isinstance(x, Tensor) and not x.truth and numpy.asarray(other).dtype != numpy.bool_:
         raise Unsupported("aten.logical_not", "of a number that is not a truth value")
     return x

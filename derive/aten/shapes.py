@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from derive.arrays import Rearrangement, Unsupported
+from derive.arrays import Rearrangement, Unsupported, choosing
 from derive.aten.table import Value, axes, concrete, operation, symbolic, tensor
 from derive.tensors import Array, Selection, Tensor, Tensors
 
@@ -193,8 +193,7 @@ def unfold(m: Tensors[Any], x: Value, dim: int, size: int, step: int) -> Value:
 
     def windows(a: Array) -> Array:
         view = numpy.lib.stride_tricks.sliding_window_view(a, size, axis=dim % a.ndim)
-        place = _slice(view.ndim, dim % a.ndim, None, None, step)
-        return view[place]
+        return numpy.asarray(view[_slice(view.ndim, dim % a.ndim, None, None, step)])
 
     return rearranged(m, windows, x)
 
@@ -395,14 +394,14 @@ def constant_pad_nd(m: Tensors[Any], x: Value, pad: tuple[int, ...], value: floa
 def tril(m: Tensors[Any], x: Value, diagonal: int = 0) -> Value:
     """tril(Tensor self, int diagonal) -> Tensor: zero above a diagonal."""
     keep = numpy.tri(x.shape[-2], x.shape[-1], diagonal, dtype=bool)
-    return rearranged(m, lambda a, b: numpy.where(keep, a, b), x, numpy.zeros(()))
+    return rearranged(m, choosing(keep), x, numpy.zeros(()))
 
 
 @operation("triu.default")
 def triu(m: Tensors[Any], x: Value, diagonal: int = 0) -> Value:
     """triu(Tensor self, int diagonal) -> Tensor: zero below a diagonal."""
     keep = ~numpy.tri(x.shape[-2], x.shape[-1], diagonal - 1, dtype=bool)
-    return rearranged(m, lambda a, b: numpy.where(keep, a, b), x, numpy.zeros(()))
+    return rearranged(m, choosing(keep), x, numpy.zeros(()))
 
 
 @operation("diagonal.default")
