@@ -12,8 +12,9 @@ Importing this package never imports torch, and imports SymPy only when a name i
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from derive.lazily import lazily
 
 if TYPE_CHECKING:
     from derive.attention import CROSS, MECHANISMS, RAW, SCALED, SHIFTED, SOFTMAX, SUM_NORMALISED
@@ -23,12 +24,17 @@ if TYPE_CHECKING:
     from derive.errors import InputError
     from derive.examples import Example, load
     from derive.formula import Choice, FormulaError, Mechanism, Stage, array, largest, total
+    from derive.gradients import BackwardFormula, vector_jacobian_product
+    from derive.options import Options
     from derive.properties import Property, all_properties, decide
+    from derive.scaled_dot_product import FORMULAS, scaled_dot_product_attention
+    from derive.verdict import Claim, NotEstablished, Report, Verdict, Witness
     from derive.worked import Worked, work_out
     from derive.written_out import fully_substituted, with_named_pieces
 
 __all__ = [
     "CROSS",
+    "FORMULAS",
     "MECHANISMS",
     "RAW",
     "SCALED",
@@ -36,16 +42,23 @@ __all__ = [
     "SOFTMAX",
     "SUM_NORMALISED",
     "Algebra",
+    "BackwardFormula",
     "Choice",
+    "Claim",
     "Derivation",
     "Elements",
     "Example",
     "FormulaError",
     "InputError",
     "Mechanism",
+    "NotEstablished",
+    "Options",
     "Property",
+    "Report",
     "Stage",
     "Step",
+    "Verdict",
+    "Witness",
     "Worked",
     "all_properties",
     "array",
@@ -55,31 +68,33 @@ __all__ = [
     "largest",
     "load",
     "recheck",
+    "scaled_dot_product_attention",
     "source",
     "total",
+    "vector_jacobian_product",
     "with_named_pieces",
     "work_out",
 ]
 
-_MODULES = {
-    "attention": "CROSS MECHANISMS RAW SCALED SHIFTED SOFTMAX SUM_NORMALISED",
-    "code": "function source",
-    "derivation": "Derivation Step recheck",
-    "elements": "Algebra Elements",
-    "errors": "InputError",
-    "examples": "Example load",
-    "formula": "Choice FormulaError Mechanism Stage array largest total",
-    "properties": "Property all_properties decide",
-    "worked": "Worked work_out",
-    "written_out": "fully_substituted with_named_pieces",
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"derive has no {name!r}")
-    return getattr(import_module(f"derive.{_HOME[name]}"), name)
+__getattr__ = lazily(
+    "derive",
+    {
+        "attention": "CROSS MECHANISMS RAW SCALED SHIFTED SOFTMAX SUM_NORMALISED",
+        "code": "function source",
+        "derivation": "Derivation Step recheck",
+        "elements": "Algebra Elements",
+        "errors": "InputError",
+        "examples": "Example load",
+        "formula": "Choice FormulaError Mechanism Stage array largest total",
+        "gradients": "BackwardFormula vector_jacobian_product",
+        "options": "Options",
+        "properties": "Property all_properties decide",
+        "scaled_dot_product": "FORMULAS scaled_dot_product_attention",
+        "verdict": "Claim NotEstablished Report Verdict Witness",
+        "worked": "Worked work_out",
+        "written_out": "fully_substituted with_named_pieces",
+    },
+)
 
 
 def __dir__() -> list[str]:

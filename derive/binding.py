@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sympy import Dummy, Expr, Indexed, IndexedBase, Symbol
+from sympy import Dummy, Expr, Indexed, IndexedBase, Integer, Symbol
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.formula import UPPER_LIMIT, FormulaError, Stage, opened
@@ -52,19 +52,27 @@ class Lengths:
     the same rule gives the symbolic shape of a stage.
     """
 
-    def __init__(self, shapes: Mapping[IndexedBase, Sequence[int | Symbol]]) -> None:
-        self.shapes: dict[IndexedBase, tuple[int | Symbol, ...]] = {
+    def __init__(self, shapes: Mapping[IndexedBase, Sequence[int | Expr]]) -> None:
+        self.shapes: dict[IndexedBase, tuple[int | Expr, ...]] = {
             base: tuple(shape) for base, shape in shapes.items()
         }
-        self._lengths: dict[Symbol, int | Symbol] = {}
+        self._lengths: dict[Symbol, int | Expr] = {}
 
-    def __getitem__(self, symbol: Symbol) -> int | Symbol:
+    def __getitem__(self, symbol: Symbol) -> int | Expr:
         return self._lengths[symbol]
 
     def __contains__(self, symbol: object) -> bool:
         return symbol in self._lengths
 
-    def assume(self, sizes: Mapping[Symbol, int | Symbol]) -> Lengths:
+    def length(self, size: Expr) -> int | Expr:
+        """Return a size, such as n_h d, with all that is known of it put in."""
+        known = {t: self[t] for t in size.free_symbols if t in self and t not in UPPER_LIMIT}
+        found = size.xreplace(
+            {symbol: Integer(v) if isinstance(v, int) else v for symbol, v in known.items()}
+        )
+        return int(found) if found.is_Integer else found
+
+    def assume(self, sizes: Mapping[Symbol, int | Expr]) -> Lengths:
         """Record sizes that are known beforehand; return self."""
         for symbol, length in sizes.items():
             self._unify(symbol, length, "the given sizes")
@@ -77,11 +85,20 @@ class Lengths:
             for index in stage.target.indices:
                 self._lengths.pop(index, None)
             self.visit(stage.value, f"{stage}")
+            if stage.shape:
+                self._learn_shape(stage)
             missing = [t for t in stage.target.indices if t not in self]
             if missing:
                 raise ShapeError(f"{stage}: nothing bounds the index {missing[0]}")
             self.shapes[stage.array] = tuple(self[t] for t in stage.target.indices)
         return self
+
+    def numbers(self, base: IndexedBase) -> tuple[int, ...]:
+        """Return the shape of an array whose lengths are all known as numbers."""
+        for length in self.shapes[base]:
+            if not isinstance(length, int):
+                raise ShapeError(f"nothing says how much {length} is, a length of {base}")
+        return tuple(int(length) for length in self.shapes[base])
 
     def visit(self, expression: Expr, context: str) -> None:
         """Record what the entries inside ``expression`` say about its indices."""
@@ -103,6 +120,15 @@ class Lengths:
             for part in expression.args:
                 self.visit(part, context)
 
+    def _learn_shape(self, stage: Stage) -> None:
+        """Compare the declared shape of a target with what its value says, where that says it."""
+        for index, size in zip(stage.target.indices, stage.shape, strict=True):
+            length = self.length(size)
+            if isinstance(length, int) or index not in self:
+                self._unify(index, length, f"{stage}")
+            elif length.is_Symbol and length != self[index]:
+                self._unify(length, self[index], f"{stage}")
+
     def _visit_bounded(self, expression: ExprWithLimits, context: str) -> None:
         body, index, _, high = opened(expression)
         # A free index of the same letter outside of the sum is another one.
@@ -114,7 +140,7 @@ class Lengths:
         if outside is not None:
             self._lengths[index] = outside
 
-    def _unify(self, symbol: Symbol, length: int | Symbol, context: str) -> None:
+    def _unify(self, symbol: Symbol, length: int | Expr, context: str) -> None:
         known = self._lengths.setdefault(symbol, length)
         if known != length:
             raise ShapeError(

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from derive.commands.prove import prove
+from derive.commands.recheck import recheck
+from derive.commands.torch_side import torch_side
+from derive.console import console
 from derive.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from derive.evidence import Evidence
     from derive.examples import Example
     from derive.formula import Mechanism
@@ -63,7 +65,7 @@ def list_() -> None:
     from derive.publish.trimmed import Trimmed
     from derive.publish.writing import equation
 
-    console = _console()
+    screen = console()
     sentences = Table("sentence", "tokens", "dimensions", "text", box=None, pad_edge=False)
     for name in BUILT_IN:
         example = load(name)
@@ -72,9 +74,9 @@ def list_() -> None:
     mechanisms = Table("mechanism", "formula", box=None, pad_edge=False)
     for key, mechanism in MECHANISMS.items():
         mechanisms.add_row(key, "\n".join(equation(stage, Text()) for stage in mechanism.stages))
-    console.print(Trimmed(sentences))
-    console.print()
-    console.print(Trimmed(mechanisms))
+    screen.print(Trimmed(sentences))
+    screen.print()
+    screen.print(Trimmed(mechanisms))
 
 
 @main.command()
@@ -186,16 +188,16 @@ def _print_lines(lines: Iterable[str]) -> None:
 
     from derive.publish.trimmed import Trimmed
 
-    console = _console()
+    screen = console()
     for line in lines:
-        console.print(Trimmed(Text(line)))
+        screen.print(Trimmed(Text(line)))
 
 
 def _print_telling(telling: Telling, format_: str) -> None:
     if format_ == "text":
         from derive.publish import terminal
 
-        terminal.show(telling, _console())
+        terminal.show(telling, console())
     elif format_ == "json":
         from derive.publish.telling import as_data
 
@@ -246,37 +248,25 @@ def check(
     elif not (quiet and found.passed):
         from derive.publish import report
 
-        report.show(found, _console())
+        report.show(found, console())
     if not found.passed:
         sys.exit(1)
 
 
 def _checked(examples: tuple[Any, ...]) -> Evidence:
     """Run the checks with a progress line on the terminal's error stream."""
-    console = _console(stderr=True)
-    with console.status("starting torch") as status:
-        try:
-            from numeric.verification import check_all
-        except ModuleNotFoundError as error:
-            raise InputError(
-                "derive check",
-                "",
-                f"{error.name} is not installed",
-                "pip install 'attention-derived[torch]'",
-            ) from None
-        return check_all(examples, progress=status.update)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    """Return a console that takes no markup from what it prints."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    with console(stderr=True).status("starting torch") as status:
+        verification = torch_side("derive check", "numeric.verification")
+        evidence: Evidence = verification.check_all(examples, progress=status.update)
+        return evidence
 
 
 def _json(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
 
+
+main.add_command(prove)
+main.add_command(recheck)
 
 if __name__ == "__main__":
     main()

@@ -31,7 +31,6 @@ from sympy import (
 
 from derive.elements import UnknownNode, ordered_factors, ordered_terms, split_quotient
 from derive.formula import (
-    INPUT_SHAPES,
     UPPER_LIMIT,
     FormulaError,
     Largest,
@@ -110,7 +109,7 @@ def _sizes(mechanism: Mechanism) -> list[str]:
     used = set().union(*(_size_symbols(stage.value) for stage in mechanism.stages))
     lines = []
     for base in mechanism.inputs:
-        for axis, size in enumerate(INPUT_SHAPES[base]):
+        for axis, size in enumerate(mechanism.shapes[base]):
             if size in used:
                 lines.append(f"{size} = {base}.shape[{axis}]")
                 used.discard(size)

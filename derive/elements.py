@@ -13,10 +13,27 @@ from itertools import product
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy
-from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, S, Sum, Symbol, exp
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integer,
+    Mod,
+    Mul,
+    Pow,
+    Rational,
+    S,
+    Sum,
+    Symbol,
+    exp,
+    floor,
+    tanh,
+)
 
 from derive.binding import Lengths, ShapeError
-from derive.formula import FormulaError, Largest, Stage, opened
+from derive.brackets import Bracket
+from derive.formula import UPPER_LIMIT, FormulaError, Largest, Stage, opened
 
 Scalar = TypeVar("Scalar")
 Arrays = Mapping[IndexedBase, "numpy.ndarray[Any, numpy.dtype[Any]]"]
@@ -41,6 +58,9 @@ class Algebra(Protocol[Scalar]):
     def exp(self, exponent: Scalar) -> Scalar:
         """Return e to the power of ``exponent``."""
 
+    def tanh(self, argument: Scalar) -> Scalar:
+        """Return the hyperbolic tangent."""
+
     def sqrt(self, radicand: Scalar) -> Scalar:
         """Return the square root."""
 
@@ -57,7 +77,8 @@ class UnknownNode(FormulaError):
     def __init__(self, expression: Expr) -> None:
         super().__init__(
             f"{type(expression).__name__} in {expression}: formulas are made of entries, numbers, "
-            "sums, products, quotients, exp, sqrt and largest; rewrite it with those"
+            "sums, products, quotients, exp, tanh, sqrt, largest and brackets; "
+            "rewrite it with those"
         )
 
 
@@ -70,12 +91,12 @@ def ordered_factors(expression: Mul, lead: tuple[Symbol, ...]) -> tuple[Expr, ..
     """
     places = {index: place for place, index in enumerate(lead)}
 
-    def key(factor: Expr) -> tuple[int, int, int]:
-        if factor.is_Number:
-            return (0, 0, 0)
+    def key(factor: Expr) -> tuple[int, int, tuple[int, ...]]:
+        if factor.is_Number or isinstance(factor, Bracket):
+            return (0, int(not factor.is_Number), ())
         compound = 2 if isinstance(factor, Sum) else int(isinstance(factor, Add))
-        place = min((places[t] for t in factor.free_symbols if t in places), default=len(lead))
-        return (1, 0, place) if not compound else (1, compound, place)
+        found = sorted(places[t] for t in factor.free_symbols if t in places)
+        return (1, compound, tuple(found) or (len(lead),))
 
     return tuple(sorted(expression.args, key=key))
 
@@ -102,12 +123,18 @@ def split_quotient(factors: Iterable[Expr]) -> tuple[list[Expr], list[Expr]]:
 
 
 class Elements(Generic[Scalar]):
-    """Evaluate stages entry by entry over ``algebra``, from the arrays in ``given``."""
+    """Evaluate stages entry by entry over ``algebra``, from the arrays in ``given``.
 
-    def __init__(self, algebra: Algebra[Scalar], given: Arrays) -> None:
+    ``sizes`` are those that the shapes of the arrays do not tell by themselves.
+    """
+
+    def __init__(
+        self, algebra: Algebra[Scalar], given: Arrays, sizes: Mapping[Symbol, int] | None = None
+    ) -> None:
         self.algebra = algebra
         self.arrays: dict[IndexedBase, Any] = dict(given)
         self.lengths = Lengths({base: entries.shape for base, entries in given.items()})
+        self.lengths.assume(sizes or {})
         self._lead: tuple[Symbol, ...] = ()
 
     def run(self, stages: Iterable[Stage]) -> dict[IndexedBase, Any]:
@@ -119,9 +146,9 @@ class Elements(Generic[Scalar]):
     def stage(self, stage: Stage) -> Any:
         """Compute one array whose inputs are known."""
         self.lengths.learn((stage,))
-        shape = self.lengths.shapes[stage.array]
+        shape = self.lengths.numbers(stage.array)
         entries = numpy.empty(shape, dtype=object)
-        for position in product(*(range(1, int(length) + 1) for length in shape)):
+        for position in product(*(range(1, length + 1) for length in shape)):
             entries[tuple(p - 1 for p in position)] = self.entry(stage, position)
         return entries
 
@@ -139,6 +166,8 @@ class Elements(Generic[Scalar]):
             return self.leaf(expression, where)
         if isinstance(expression, Rational):
             return algebra.number(expression)
+        if isinstance(expression, Bracket | floor | Mod) or expression in where:
+            return self.whole(expression, where)
         if isinstance(expression, Symbol):
             return self.size(expression)
         if isinstance(expression, Sum):
@@ -149,6 +178,8 @@ class Elements(Generic[Scalar]):
             return algebra.add([self.value(term, where) for term in ordered_terms(expression)])
         if isinstance(expression, exp):
             return algebra.exp(self.value(expression.args[0], where))
+        if isinstance(expression, tanh):
+            return algebra.tanh(self.value(expression.args[0], where))
         if isinstance(expression, Mul):
             return self.product(ordered_factors(expression, self._lead), where)
         if isinstance(expression, Pow):
@@ -157,7 +188,7 @@ class Elements(Generic[Scalar]):
 
     def leaf(self, expression: Indexed, where: Mapping[Symbol, int]) -> Scalar:
         """Return an entry of a known array; a position outside of it is a ``ShapeError``."""
-        base, position = expression.base, [_position(t, where) for t in expression.indices]
+        base, position = expression.base, [self.position(t, where) for t in expression.indices]
         entries = self.arrays.get(base)
         if entries is None:
             raise ShapeError(f"{expression}: no array was given for {base}")
@@ -168,6 +199,38 @@ class Elements(Generic[Scalar]):
         found: Scalar = entries[tuple(p - 1 for p in position)]
         return found
 
+    def whole(self, expression: Expr, where: Mapping[Symbol, int]) -> Scalar:
+        """Return a whole number made of indices and sizes, or a bracket, as a scalar."""
+        if isinstance(expression, Bracket):
+            left, right = (self.counted(side, where) for side in expression.args)
+            return self.algebra.number(expression.func(left, right))
+        return self.algebra.number(Integer(self.position(expression, where)))
+
+    def counted(self, side: Expr, where: Mapping[Symbol, int]) -> Integer:
+        """Return a side of a bracket: places, sizes, and sums of brackets and of mask entries."""
+        if isinstance(side, Indexed):
+            return _whole(side, self.leaf(side, where))
+        if isinstance(side, Bracket):
+            return side.func(*(self.counted(part, where) for part in side.args))
+        if isinstance(side, Sum):
+            return Integer(self.terms_of(side, where, self.counted, sum))
+        if isinstance(side, Add | Mul):
+            return side.func(*(self.counted(part, where) for part in side.args))
+        return Integer(self.position(side, where))
+
+    def position(self, index: Expr, where: Mapping[Symbol, int]) -> int:
+        """Return the number that an index such as j, 2 or floor((h - 1)/2) + 1 stands for."""
+        if index in where:
+            return where[index]
+        numbers = {symbol: Integer(p) for symbol, p in where.items()}
+        for symbol in index.free_symbols - numbers.keys() - UPPER_LIMIT.keys():
+            if symbol in self.lengths:
+                numbers[symbol] = Integer(self.lengths[symbol])
+        place = index.xreplace(numbers)
+        if not place.is_Integer:
+            raise FormulaError(f"nothing says which entry the index {index} means")
+        return int(place)
+
     def size(self, symbol: Symbol) -> Scalar:
         """Return the value of a size such as d."""
         if symbol not in self.lengths:
@@ -176,10 +239,16 @@ class Elements(Generic[Scalar]):
 
     def terms(self, expression: Sum | Largest, where: Mapping[Symbol, int], combine: Any) -> Scalar:
         """Evaluate the body of a sum (or maximum) at each place of its index, and combine."""
+        combined: Scalar = self.terms_of(expression, where, self.value, combine)
+        return combined
+
+    def terms_of(
+        self, expression: Sum | Largest, where: Mapping[Symbol, int], value: Any, combine: Any
+    ) -> Any:
+        """Read the body with ``value`` at each place of the index, and combine what comes out."""
         body, index, low, high = opened(expression)
         places = range(int(low), self._last(high, where) + 1)
-        combined: Scalar = combine([self.value(body, {**where, index: p}) for p in places])
-        return combined
+        return combine([value(body, {**where, index: p}) for p in places])
 
     def product(self, factors: Sequence[Expr], where: Mapping[Symbol, int]) -> Scalar:
         """Evaluate a product; factors with a negative power go below one fraction line."""
@@ -206,19 +275,21 @@ class Elements(Generic[Scalar]):
             return int(high)
         if high in where:
             return where[high]
-        if high not in self.lengths:
+        length = self.lengths.length(high)
+        if not isinstance(length, int):
             raise FormulaError(f"nothing says how much {high} is")
-        return int(self.lengths[high])
+        return length
 
     def _multiplied(self, factors: Sequence[Expr], where: Mapping[Symbol, int]) -> Scalar:
         values = [self.value(factor, where) for factor in factors]
         return values[0] if len(values) == 1 else self.algebra.multiply(values)
 
 
-def _position(index: Expr, where: Mapping[Symbol, int]) -> int:
-    if index in where:
-        return where[index]
-    place = index.xreplace({symbol: Integer(p) for symbol, p in where.items()})
-    if not place.is_Integer:
-        raise FormulaError(f"nothing says which entry the index {index} means")
-    return int(place)
+def _whole(name: Expr, entry: Any) -> Integer:
+    try:
+        number = int(entry)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or entry != number:
+        raise FormulaError(f"{name} is {entry}: a bracket compares whole numbers")
+    return Integer(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sympy import Expr, Integer, Symbol
 
 from derive.derivation import SMALL_SHAPES, DerivationError
-from derive.formula import INPUT_SHAPES, Mechanism, Stage
+from derive.formula import Mechanism, Stage
 from derive.written_out import positions, with_named_pieces
 
 
@@ -27,7 +27,7 @@ def compare_forms(mechanism: Mechanism) -> int:
     """
     compared = 0
     for sizes in SMALL_SHAPES:
-        shapes = {base: [sizes[n] for n in INPUT_SHAPES[base]] for base in mechanism.inputs}
+        shapes = {base: [sizes[n] for n in mechanism.shapes[base]] for base in mechanism.inputs}
         written = with_named_pieces(mechanism, shapes)
         for stage in mechanism.stages:
             entries = written[stage.array]

@@ -9,7 +9,8 @@ tokens, the arrays it computes and the code that computes them all follow from i
 small interpreter of its own.
 
 Indices count from 1, as the written formulas do: i names a query, j and l a key, k a
-dimension, c a dimension of the values.
+dimension, c a dimension of the values; b a sentence of a batch, h a head, g a group of heads that
+share keys and values, e and f a feature of a token before and after, p a row of a projection.
 """
 
 from __future__ import annotations
@@ -36,12 +37,27 @@ def array(name: str) -> IndexedBase:
 
 
 n_q, n, d, d_v = _size("n_q"), _size("n"), _size("d"), _size("d_v")
+n_b, n_h, n_g, n_p = _size("n_b"), _size("n_h"), _size("n_g"), _size("n_p")
+d_e, d_f = _size("d_e"), _size("d_f")
 i, j, l, k, c = _index("i"), _index("j"), _index("l"), _index("k"), _index("c")  # noqa: E741
+b, h, g, e, f, p = (_index(letter) for letter in "bhgefp")
 
 x, Q, K, V = array("x"), array("Q"), array("K"), array("V")
 s, m, D, a, z = array("s"), array("m"), array("D"), array("a"), array("z")
 
-UPPER_LIMIT = {i: n_q, j: n, l: n, k: d, c: d_v}
+UPPER_LIMIT = {
+    i: n_q,
+    j: n,
+    l: n,
+    k: d,
+    c: d_v,
+    b: n_b,
+    h: n_h,
+    g: n_g,
+    e: d_e,
+    f: d_f,
+    p: n_p,
+}
 """How far each index counts when a formula sums over it."""
 
 INPUT_SHAPES: dict[IndexedBase, tuple[Symbol, ...]] = {
@@ -110,11 +126,13 @@ class FormulaError(ValueError):
 class Stage:
     """One equation, ``target = value``, that holds for every index of the target.
 
-    SymPy's ``Eq(x, x)`` turns into ``True``; this stays an equation.
+    SymPy's ``Eq(x, x)`` turns into ``True``; this stays an equation. ``shape`` says how far the
+    target's indices count; it is needed where an index stands alone in no position of the value.
     """
 
     target: Indexed
     value: Expr
+    shape: tuple[Expr, ...] = ()
 
     def __post_init__(self) -> None:
         indices = self.target.indices
@@ -122,6 +140,8 @@ class Stage:
             raise FormulaError(f"{self.target}: a target needs distinct plain indices")
         if self.array in {entry.base for entry in self.value.atoms(Indexed)}:
             raise FormulaError(f"{self.target} is defined by itself: {self.value}")
+        if self.shape and len(self.shape) != len(indices):
+            raise FormulaError(f"{self.target} has {len(indices)} indices, its shape {self.shape}")
         stray = {t for t in self.value.free_symbols if t in UPPER_LIMIT} - set(indices)
         if stray:
             names = ", ".join(sorted(map(str, stray)))
@@ -156,21 +176,34 @@ class Choice:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """An attention mechanism: its choices in order, each stage reading only what stands before."""
+    """An attention mechanism: its choices in order, each stage reading only what stands before.
+
+    ``given`` declares the arrays that it takes and their shapes in letters, in the order in which
+    they are given; where it is empty they are those of ``INPUT_SHAPES``. ``relations`` are
+    equations between sizes, such as n_h = 8. ``indicators`` are the given arrays of zeros and ones,
+    which choose places and are not differentiated by.
+    """
 
     title: str
     choices: tuple[Choice, ...]
+    given: tuple[tuple[IndexedBase, tuple[Expr, ...]], ...] = ()
+    relations: tuple[tuple[Symbol, Expr], ...] = ()
+    indicators: frozenset[IndexedBase] = frozenset()
 
     def __post_init__(self) -> None:
         defined: set[IndexedBase] = set()
+        given = self.shapes.keys()
         for stage in self.stages:
-            unknown = stage.reads - defined - INPUT_SHAPES.keys()
+            unknown = stage.reads - defined - given
             if unknown:
                 names = ", ".join(sorted(map(str, unknown)))
                 raise FormulaError(f"{self.title}: {stage.target} reads {names} before it is made")
-            if stage.array in defined | INPUT_SHAPES.keys():
+            if stage.array in defined | given:
                 raise FormulaError(f"{self.title}: {stage.array} is defined twice")
             defined.add(stage.array)
+        for base, _ in self.given:
+            if base not in self.inputs:
+                raise FormulaError(f"{self.title}: {base} is given, but no equation reads it")
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -178,10 +211,15 @@ class Mechanism:
         return tuple(stage for choice in self.choices for stage in choice.stages)
 
     @cached_property
+    def shapes(self) -> dict[IndexedBase, tuple[Expr, ...]]:
+        """The shape of each array that may be given, in the order in which they are given."""
+        return dict(self.given) if self.given else dict(INPUT_SHAPES)
+
+    @cached_property
     def inputs(self) -> tuple[IndexedBase, ...]:
-        """The arrays that are given, not computed, in the order of ``INPUT_SHAPES``."""
+        """The arrays that are given, not computed, in the order of ``shapes``."""
         read = frozenset[IndexedBase]().union(*(stage.reads for stage in self.stages))
-        return tuple(base for base in INPUT_SHAPES if base in read)
+        return tuple(base for base in self.shapes if base in read)
 
     def choice(self, role: str) -> Choice:
         """Return the part that plays ``role``; ``KeyError`` names the roles there are."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy
 from sympy import IndexedBase
 
-from derive.formula import Mechanism, Stage
+from derive.formula import Mechanism
 from derive.gradients import vector_jacobian_product
-from derive.index_arrays import evaluate
+from derive.index_arrays import evaluate_mechanism
 from derive.tensors import Tensor, Tensors
 
 Given = str | numpy.ndarray[Any, numpy.dtype[Any]]
@@ -20,14 +20,14 @@ Given = str | numpy.ndarray[Any, numpy.dtype[Any]]
 
 @dataclass(frozen=True)
 class FormulaProgram:
-    """``mechanism`` with its arrays given; with ``upstream`` its gradients are outputs too.
+    """``mechanism`` with its arrays given; ``results`` are those whose entries are the outputs.
 
-    ``results`` are the arrays whose entries are the outputs, in the order of ``output_names``.
+    With an upstream gradient, ``mechanism`` holds the gradients' equations as well.
     """
 
+    title: str
     mechanism: Mechanism
     given: tuple[tuple[IndexedBase, Given], ...]
-    stages: tuple[Stage, ...]
     results: tuple[IndexedBase, ...]
     output_names: tuple[str, ...]
 
@@ -36,24 +36,19 @@ class FormulaProgram:
         cls, mechanism: Mechanism, given: Mapping[IndexedBase, Given], upstream: Sequence[str]
     ) -> FormulaProgram:
         """Arrange a formula, and its vector-Jacobian product where there is an upstream."""
+        title = f"the formula of {mechanism.title}"
         arrays = dict(given)
-        stages = mechanism.stages
-        results = [stages[-1].array]
+        results = [mechanism.stages[-1].array]
         names = ["output"]
         if upstream:
             backward = vector_jacobian_product(mechanism)
             arrays[backward.upstream] = upstream[0]
-            stages = backward.stages
+            mechanism = backward.mechanism
             for base, source in given.items():
                 if isinstance(source, str):
                     results.append(backward.gradients[base])
                     names.append(f"gradient of {source}")
-        return cls(mechanism, tuple(arrays.items()), stages, tuple(results), tuple(names))
-
-    @property
-    def title(self) -> str:
-        """The formula's own title."""
-        return f"the formula of {self.mechanism.title}"
+        return cls(title, mechanism, tuple(arrays.items()), tuple(results), tuple(names))
 
     def unsupported(self) -> list[str]:
         """Name the operations without a meaning: a formula has none."""
@@ -75,4 +70,4 @@ class FormulaProgram:
             base: inputs[source] if isinstance(source, str) else source
             for base, source in self.given
         }
-        return evaluate(self.stages, given, tensors)
+        return evaluate_mechanism(self.mechanism, given, tensors)

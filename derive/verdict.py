@@ -32,6 +32,13 @@ class Verdict(StrEnum):
         order = (Verdict.REFUTED, Verdict.UNDECIDED, Verdict.IDENTITY_TESTED, Verdict.PROVED)
         return order.index(self)
 
+    @classmethod
+    def wanted(cls, word: str) -> Verdict:
+        """Read what someone asks for; only what speaks for a program can be asked for."""
+        if word not in (cls.PROVED, cls.IDENTITY_TESTED):
+            raise ValueError(f'{word!r} is no evidence: write "proved" or "identity-tested"')
+        return cls(word)
+
     @property
     def passed(self) -> bool:
         """Whether the two are the same function, by this evidence."""
@@ -150,16 +157,14 @@ class Report:
 
         ``wanted`` is "proved" or "identity-tested".
         """
-        if wanted not in ("proved", "identity-tested"):
-            raise ValueError(f'{wanted!r} is no evidence: write "proved" or "identity-tested"')
-        if self.verdict.strength < Verdict(wanted).strength:
+        if self.verdict.strength < Verdict.wanted(wanted).strength:
             raise NotEstablished(f"\n{self}")
 
-    def to_json(self) -> str:
+    def to_json(self, indent: int | None = 1) -> str:
         """Return the report as JSON text; ``from_json`` reads it."""
         from pydantic import TypeAdapter
 
-        return TypeAdapter(Report).dump_json(self, indent=1).decode()
+        return TypeAdapter(Report).dump_json(self, indent=indent).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Report:

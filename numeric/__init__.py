@@ -1,35 +1,76 @@
-"""The torch side: attention as the notes write it, and the checks of derived formulas against it.
+"""The torch side: attention as the notes write it, and torch programs checked against formulas.
 
-    from derive import load
-    from numeric import check
+::
+
+    from derive import Options, load, scaled_dot_product_attention
+    from numeric import check, verify
+
     check(load("journey"))
+    print(verify(attention, scaled_dot_product_attention(Options()), (query, key, value)))
 
-Importing this package imports torch.
+Torch is imported when a name is first used.
 """
 
-from numeric.bounds import Rounded, Rounding, rounding_bounds
-from numeric.computations import Computation, computations
-from numeric.evaluate import Compiled, TooLong, compiled
-from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
-from numeric.printed import PRINTED, Printed, reproduce
-from numeric.verification import check, check_all
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from derive.lazily import lazily
+
+if TYPE_CHECKING:
+    from numeric.bounds import Rounded, Rounding, rounding_bounds
+    from numeric.capture import Captured, capture
+    from numeric.capture_error import CaptureError
+    from numeric.computations import Computation, computations
+    from numeric.evaluate import Compiled, TooLong, compiled
+    from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
+    from numeric.printed import PRINTED, Printed, reproduce
+    from numeric.tasks import Task, reports
+    from numeric.verification import check, check_all
+    from numeric.verify import verify
 
 __all__ = [
     "FLOAT32",
     "FLOAT64",
     "PRINTED",
+    "CaptureError",
+    "Captured",
     "Compiled",
     "Computation",
     "Precision",
     "Printed",
     "Rounded",
     "Rounding",
+    "Task",
     "TooLong",
+    "capture",
     "check",
     "check_all",
     "compiled",
     "computations",
     "decimal_digits",
+    "reports",
     "reproduce",
     "rounding_bounds",
+    "verify",
 ]
+
+__getattr__ = lazily(
+    "numeric",
+    {
+        "bounds": "Rounded Rounding rounding_bounds",
+        "capture": "Captured capture",
+        "capture_error": "CaptureError",
+        "computations": "Computation computations",
+        "evaluate": "Compiled TooLong compiled",
+        "precision": "FLOAT32 FLOAT64 Precision decimal_digits",
+        "printed": "PRINTED Printed reproduce",
+        "tasks": "Task reports",
+        "verification": "check check_all",
+        "verify": "verify",
+    },
+)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -50,6 +50,9 @@ class Balls:
     def exp(self, exponent: Ball) -> Ball:
         return exponent.exp()
 
+    def tanh(self, argument: Ball) -> Ball:
+        return argument.tanh()
+
     def sqrt(self, radicand: Ball) -> Ball:
         return radicand.sqrt()
 

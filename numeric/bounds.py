@@ -170,6 +170,11 @@ class Rounding:
         error = exact * exponent.error.expm1() + self.exp_relative * largest + self.exp_underflow
         return self.within_range(exact, error, abs(exact) + error, (exponent,))
 
+    def tanh(self, argument: Rounded) -> Rounded:
+        """A hyperbolic tangent: no bound is known for the program's own, so none is claimed."""
+        exact = argument.exact.tanh()
+        return Rounded(exact, _INFINITY, argument.cause or "no bound is known for a program's tanh")
+
     def sqrt(self, radicand: Rounded) -> Rounded:
         """A square root: one rounding, and the error of what it is taken of.
 

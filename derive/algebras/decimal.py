@@ -41,6 +41,9 @@ class Decimal:
             raise OverflowError(f"e to the power {self.context.nstr(exponent, 5)}")
         return self.context.exp(exponent)
 
+    def tanh(self, argument: Any) -> Any:
+        return self.context.tanh(argument)
+
     def sqrt(self, radicand: Any) -> Any:
         return self.context.sqrt(radicand)
 

@@ -32,6 +32,9 @@ class Exact:
     def exp(self, exponent: Fraction) -> NoReturn:
         raise NotRational(f"exp({exponent})")
 
+    def tanh(self, argument: Fraction) -> NoReturn:
+        raise NotRational(f"tanh({argument})")
+
     def sqrt(self, radicand: Fraction) -> NoReturn:
         raise NotRational(f"sqrt({radicand})")
 

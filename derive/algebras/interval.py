@@ -35,6 +35,10 @@ class Interval:
     def exp(self, exponent: Any) -> Any:
         return self.context.exp(exponent)
 
+    def tanh(self, argument: Any) -> Any:
+        """1 - 2 / (e^(2 u) + 1), in which the argument stands once: no width is added."""
+        return 1 - 2 / (self.context.exp(2 * argument) + 1)
+
     def sqrt(self, radicand: Any) -> Any:
         return self.context.sqrt(radicand)
 

@@ -179,7 +179,7 @@ class ResidueArrays:
     # Functions
 
     def exp(self, array: Residues) -> Residues:
-        """Raise w to the power x, one level up; with a cofactor, exp(x + log m) = exp(x) m."""
+        """Raise w to the power x, one level up; a cofactor m becomes a factor."""
         levels: list[Level | None] = [None]
         for place, table in enumerate(self._powers):
             level = array.levels[place]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Add, Expr, Max, Mul, Rational, exp, sqrt
+from sympy import Add, Expr, Max, Mul, Rational, exp, sqrt, tanh
 
 
 class Symbolic:
@@ -26,6 +26,9 @@ class Symbolic:
 
     def exp(self, exponent: Expr) -> Expr:
         return exp(exponent)
+
+    def tanh(self, argument: Expr) -> Expr:
+        return tanh(argument)
 
     def sqrt(self, radicand: Expr) -> Expr:
         return sqrt(radicand)

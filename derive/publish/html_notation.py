@@ -27,7 +27,7 @@ class Html(Text):
     def name(self, letter: str) -> Phrase:
         return Phrase(f"<i>{letter}</i>")
 
-    def entry(self, letter: str, indices: Sequence[str]) -> Phrase:
+    def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
         below = super().entry("", indices).text.removeprefix("_")
         return Phrase(f"<i>{letter}</i><sub>{below}</sub>")
 

@@ -19,6 +19,9 @@ A sum sign reaches over all that follows it in a product, so it may stand last t
 the same goes for a quotient on one line.
 """
 
+BAR = "bar"
+"""How the name of a gradient ends: zbar is the gradient by z."""
+
 
 @dataclass(frozen=True)
 class Phrase:
@@ -54,8 +57,11 @@ class Notation(Protocol):
     def name(self, letter: str) -> Phrase:
         """Write an index or a size, such as j or n_q."""
 
-    def entry(self, letter: str, indices: Sequence[str]) -> Phrase:
-        """Write an entry of an array; indices of several characters are set apart by a comma."""
+    def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
+        """Write an entry of an array; indices of several characters are set apart by a comma.
+
+        An index that is more than a letter or a number comes as a phrase.
+        """
 
     def add(self, terms: Sequence[Phrase]) -> Phrase:
         """Write a sum of terms, a negative one with a minus sign before it."""
@@ -69,8 +75,20 @@ class Notation(Protocol):
     def exp(self, exponent: Phrase) -> Phrase:
         """Write e to a power."""
 
+    def tanh(self, argument: Phrase) -> Phrase:
+        """Write a hyperbolic tangent."""
+
     def sqrt(self, radicand: Phrase) -> Phrase:
         """Write a square root."""
+
+    def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
+        """Write Iverson's bracket around <=, < or =."""
+
+    def floor(self, argument: Phrase) -> Phrase:
+        """Write the largest whole number that is not above the argument."""
+
+    def remainder(self, number: Phrase, divisor: Phrase) -> Phrase:
+        """Write what is left of a number when a divisor is taken away as often as it goes."""
 
     def largest(self, values: Sequence[Phrase]) -> Phrase:
         """Write the largest of several values."""
@@ -111,9 +129,12 @@ class Latex:
         stem, _, below = letter.partition("_")
         return Phrase(f"{stem}_{{{below}}}" if below else stem)
 
-    def entry(self, letter: str, indices: Sequence[str]) -> Phrase:
-        names = [self.name(index).text for index in indices]
-        return Phrase(f"{letter}_{{{_side_by_side(names)}}}")
+    def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
+        stem, above = _parts_of_name(letter, lambda stem: rf"\bar{{{stem}}}")
+        raised = f"^{{({above})}}" if above else ""
+        names = [t.text if isinstance(t, Phrase) else self.name(t).text for t in indices]
+        below = f"_{{{_side_by_side(names)}}}" if indices else ""
+        return Phrase(f"{stem}{raised}{below}")
 
     def add(self, terms: Sequence[Phrase]) -> Phrase:
         return _joined_terms(terms, " + ", " - ")
@@ -127,8 +148,22 @@ class Latex:
     def exp(self, exponent: Phrase) -> Phrase:
         return Phrase(f"e^{{{exponent}}}")
 
+    def tanh(self, argument: Phrase) -> Phrase:
+        return Phrase(rf"\tanh\left({argument}\right)")
+
     def sqrt(self, radicand: Phrase) -> Phrase:
         return Phrase(rf"\sqrt{{{radicand}}}")
+
+    def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
+        sign = {"<=": r"\le", "<": "<", "=": "="}[relation]
+        return Phrase(rf"\left[{left} {sign} {right}\right]")
+
+    def floor(self, argument: Phrase) -> Phrase:
+        return Phrase(rf"\left\lfloor {argument} \right\rfloor")
+
+    def remainder(self, number: Phrase, divisor: Phrase) -> Phrase:
+        divided = self.bracketed(divisor, ATOM)
+        return Phrase(rf"{self.bracketed(number, PRODUCT)} \bmod {divided}", PRODUCT)
 
     def largest(self, values: Sequence[Phrase]) -> Phrase:
         return Phrase(rf"\max\left({', '.join(v.text for v in values)}\right)")
@@ -174,8 +209,12 @@ class Text:
     def name(self, letter: str) -> Phrase:
         return Phrase(letter)
 
-    def entry(self, letter: str, indices: Sequence[str]) -> Phrase:
-        return Phrase(f"{letter}_{_side_by_side(indices)}")
+    def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
+        stem, above = _parts_of_name(letter, lambda stem: f"{stem}\N{COMBINING MACRON}")
+        raised = f"_{above}" if above else ""
+        if any(isinstance(t, Phrase) for t in indices):
+            return Phrase(f"{stem}{raised}[{', '.join(map(str, indices))}]")
+        return Phrase(f"{stem}{raised}_{_side_by_side([str(t) for t in indices])}")
 
     def add(self, terms: Sequence[Phrase]) -> Phrase:
         return _joined_terms(terms, " + ", f" {self.minus} ")
@@ -189,6 +228,19 @@ class Text:
 
     def exp(self, exponent: Phrase) -> Phrase:
         return Phrase(f"exp({exponent})")
+
+    def tanh(self, argument: Phrase) -> Phrase:
+        return Phrase(f"tanh({argument})")
+
+    def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
+        return Phrase(f"[{left} {relation.replace('<=', '≤')} {right}]")
+
+    def floor(self, argument: Phrase) -> Phrase:
+        return Phrase(f"⌊{argument}⌋")
+
+    def remainder(self, number: Phrase, divisor: Phrase) -> Phrase:
+        divided = self.bracketed(divisor, ATOM)
+        return Phrase(f"{self.bracketed(number, PRODUCT)} mod {divided}", PRODUCT)
 
     def sqrt(self, radicand: Phrase) -> Phrase:
         return Phrase(f"√{self.bracketed(radicand, ATOM)}")
@@ -226,8 +278,9 @@ class Speech(Text):
             text = f"{mantissa} times 10 to the power {self.decimal(str(int(exponent)))}"
         return self._unbracketed(super().decimal(text))
 
-    def entry(self, letter: str, indices: Sequence[str]) -> Phrase:
-        return Phrase(" ".join([self.name(letter).text, *indices]))
+    def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
+        stem, above = _parts_of_name(letter, lambda stem: f"{stem} bar")
+        return Phrase(" ".join([self.name(f"{stem} {above}".strip()).text, *map(str, indices)]))
 
     def name(self, letter: str) -> Phrase:
         spoken = letter.replace("_", " ")
@@ -241,6 +294,19 @@ class Speech(Text):
 
     def exp(self, exponent: Phrase) -> Phrase:
         return Phrase(f"e to the power {self.bracketed(exponent, PRODUCT)}")
+
+    def tanh(self, argument: Phrase) -> Phrase:
+        return Phrase(f"the hyperbolic tangent of {self.bracketed(argument, PRODUCT)}")
+
+    def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
+        words = {"<=": "is at most", "<": "is below", "=": "is"}[relation]
+        return Phrase(f"1 where {left} {words} {right}, else 0,")
+
+    def floor(self, argument: Phrase) -> Phrase:
+        return Phrase(f"the whole part of {self.bracketed(argument, PRODUCT)}")
+
+    def remainder(self, number: Phrase, divisor: Phrase) -> Phrase:
+        return Phrase(f"{self.bracketed(number, PRODUCT)} modulo {divisor}", PRODUCT)
 
     def sqrt(self, radicand: Phrase) -> Phrase:
         return Phrase(f"the square root of {radicand}")
@@ -260,6 +326,14 @@ class Speech(Text):
     def _unbracketed(self, number: Phrase) -> Phrase:
         """Return a number that needs no words around it: three times minus two is clear."""
         return replace(number, strength=ATOM)
+
+
+def _parts_of_name(letter: str, barred: Callable[[str], str]) -> tuple[str, str]:
+    """Return a letter, with its bar where it is the gradient by an array, and what tells it."""
+    stem, _, label = letter.partition("_")
+    if stem.endswith(BAR) and stem != BAR:
+        stem = barred(stem.removesuffix(BAR))
+    return stem, label
 
 
 def _side_by_side(names: Sequence[str]) -> str:

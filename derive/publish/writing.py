@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy
-from sympy import Expr, Indexed, IndexedBase, MatMul, MatrixExpr, Sum, Symbol, Transpose
+from sympy import Add, Expr, Indexed, IndexedBase, MatMul, MatrixExpr, Sum, Symbol, Transpose
 
+from derive.brackets import Bracket
 from derive.elements import Elements
 from derive.formula import Largest, Stage, j, opened
 from derive.publish.notation import Latex, Notation, Phrase
@@ -27,7 +28,21 @@ class GeneralForm(Elements[Phrase]):
         return self.value(with_letters(expression), {}).text
 
     def leaf(self, expression: Indexed, where: Mapping[Symbol, int]) -> Phrase:
-        return self.notation.entry(str(expression.base), [str(t) for t in expression.indices])
+        indices = [
+            str(t) if t.is_Symbol or t.is_Integer else self.place(t) for t in expression.indices
+        ]
+        return self.notation.entry(str(expression.base), indices)
+
+    def place(self, index: Expr) -> Phrase:
+        """Write an index that is computed; a number in it comes last: h + 1."""
+        terms = sorted(Add.make_args(index), key=lambda term: bool(term.is_Number))
+        return self.notation.add([self.value(term, {}) for term in terms])
+
+    def whole(self, expression: Expr, where: Mapping[Symbol, int]) -> Phrase:
+        parts = [self.value(part, where) for part in expression.args]
+        if isinstance(expression, Bracket):
+            return self.notation.bracket(parts[0], expression.relation, parts[1])
+        return self.notation.floor(*parts) if len(parts) == 1 else self.notation.remainder(*parts)
 
     def size(self, symbol: Symbol) -> Phrase:
         return self.notation.name(str(symbol))

@@ -1,0 +1,1 @@
+"""The commands that read torch programs, one module each."""

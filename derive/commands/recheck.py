@@ -1,0 +1,41 @@
+"""``derive recheck``: replay the certificate of an exact proof, without the prover."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from derive.errors import InputError
+
+REFUSED = 1
+LARGEST = 256 * 2**20
+"""Bytes of a certificate that are read at most."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--quiet", is_flag=True, help="Print nothing if it is accepted.")
+def recheck(file: Path, quiet: bool) -> None:
+    """Replay a certificate that 'derive prove --certificate' wrote.
+
+    The checker searches for nothing and shares no code with the prover. Exit status 0 only if
+    every step holds, 1 if the certificate is refused.
+
+    Example: derive recheck certificate.json
+    """
+    from derive.recheck import Refused
+    from derive.recheck import recheck as replay
+
+    if file.stat().st_size > LARGEST:
+        raise InputError(str(file), "", "it is larger than any certificate", "give another file")
+    try:
+        found = replay(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise InputError(str(file), "", "it is not UTF-8 text", "give a certificate") from None
+    except Refused as refused:
+        click.echo(f"refused: {refused}", err=True)
+        sys.exit(REFUSED)
+    if not quiet:
+        click.echo(str(found))

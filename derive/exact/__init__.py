@@ -1,0 +1,1 @@
+"""Exact proofs that two scalar programs compute the same real numbers."""
