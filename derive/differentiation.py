@@ -15,7 +15,7 @@ from itertools import permutations
 from sympy import Add, Dummy, Expr, Indexed, IndexedBase, Mul, Pow, Sum, Symbol, exp, floor, tanh
 
 from derive.binding import freshen, rename
-from derive.brackets import AtMost, Bracket, Equals
+from derive.brackets import Bracket, Equals
 from derive.elements import UnknownNode
 from derive.formula import FormulaError, Largest, Stage, opened
 
@@ -92,15 +92,12 @@ def collapsed(reading: Reading, by: Entry) -> Expr:
     summed = dict(reading.summed)
     brackets: list[Expr] = []
     for place, (target, length) in enumerate(zip(by.indices, by.shape, strict=True)):
-        solved = _solved(positions[place], target, summed)
-        if solved is None:
+        found = _solved(positions[place], target, length, summed)
+        if found is None:
             # Along an axis of length 1 there is nothing to choose.
             if not positions[place] == length == 1:
                 brackets.append(Equals(positions[place], target))
             continue
-        found, reach = solved
-        if reach.expand() != length.expand():
-            brackets.append(AtMost(target, reach))
         for index in found:
             del summed[index]
         positions = [rest.xreplace(found) for rest in positions]
@@ -113,19 +110,20 @@ def collapsed(reading: Reading, by: Entry) -> Expr:
 
 
 def _solved(
-    position: Expr, target: Symbol, summed: Mapping[Symbol, Expr]
-) -> tuple[dict[Symbol, Expr], Expr] | None:
+    position: Expr, target: Symbol, length: Expr, summed: Mapping[Symbol, Expr]
+) -> dict[Symbol, Expr] | None:
     """Solve position = target for summed indices: i, or h and k of (h - 1) d + k.
 
-    With the solution comes how far the position reaches.
+    Only where the position reaches all of the axis, which has this length: elsewhere some places
+    of the target have no solution.
     """
     if position in summed:
-        return {position: target}, summed[position]
+        return {position: target} if summed[position] == length else None
     inside = sorted(position.free_symbols & summed.keys(), key=str)
     for inner, outer in permutations(inside, 2):
-        length = summed[inner]
-        if (position - inner - (outer - 1) * length).expand() == 0:
-            block = floor((target - 1) / length)
-            found = {outer: block + 1, inner: target - length * block}
-            return found, summed[outer] * length
+        size = summed[inner]
+        merged = (position - inner - (outer - 1) * size).expand() == 0
+        if merged and (summed[outer] * size - length).expand() == 0:
+            block = floor((target - 1) / size)
+            return {outer: block + 1, inner: target - size * block}
     return None

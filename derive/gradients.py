@@ -140,7 +140,7 @@ class _Backward:
         """Say what the gradient by an array is."""
         target = gradient_of(base)[self.letters[base]]
         stage = Stage(target, with_letters(value), self.shapes[base])
-        through = ", ".join(dict.fromkeys(self.sources[base]))
+        through = ", ".join(dict.fromkeys(self.sources.get(base, ["nothing"])))
         return Choice(
             f"gradient by {base}", f"what reaches {base} back through: {through}", (stage,)
         )
@@ -178,7 +178,7 @@ def _active(mechanism: Mechanism) -> frozenset[IndexedBase]:
 
 
 def _letters(base: IndexedBase, stage: Stage, shape: tuple[Expr, ...]) -> tuple[Symbol, ...]:
-    """Return letters for the axes of an input: those that it is first read with, where it can be."""
+    """Return letters for the axes of an input: where it can be, those it is first read with."""
     usual = {size: index for index, size in reversed(UPPER_LIMIT.items())}
     entry = min((t for t in stage.value.atoms(Indexed) if t.base == base), key=str)
     letters: list[Symbol] = []

@@ -51,7 +51,8 @@ class Options:
     ``projections`` starts from tokens: queries, keys and values from x, or in ``cross`` attention
     keys and values from y, by weights as torch's ``Linear`` has them (a row for each feature that
     comes out), and merges the heads by W_o. They need ``heads``, and ``kv_heads`` if grouped;
-    ``projection_bias`` adds b_q, b_k, b_v and b_o.
+    ``projection_bias`` adds b_q, b_k, b_v and b_o. ``packed`` has the rows of W_q, W_k and W_v one
+    after the other in W_in, and the biases in b_in, as ``nn.MultiheadAttention`` has them.
     """
 
     scale: Expr | None = None
@@ -67,6 +68,7 @@ class Options:
     heads: int | None = None
     kv_heads: int | None = None
     projection_bias: bool = True
+    packed: bool = False
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -116,6 +118,8 @@ class Options:
             raise FormulaError("heads need an axis: write leading=1, or leading=2 with sentences")
         if self.projections and self.heads is None:
             raise FormulaError("the shape of W_q does not tell how many heads there are: add heads")
+        if self.packed and not self.projections:
+            raise FormulaError("packed weights are those of projections: add projections='self'")
         if not self.projections and (self.heads or self.kv_heads):
             raise FormulaError("heads are counted from the arrays' shapes unless projections is on")
         if self.kv_heads and not self.grouped:

@@ -13,7 +13,7 @@ from derive.arrays import Unsupported
 from derive.exact.prover import Stuck, prove
 from derive.graph import Input
 from derive.program import Program
-from derive.recheck import recheck
+from derive.rechecking import recheck
 from derive.tensors import KINDS, ZERO, Tensors
 
 

@@ -54,11 +54,13 @@ from derive.options import Options
 B, M, U = array("B"), array("M"), array("U")
 t, u, w, o, y = array("t"), array("u"), array("w"), array("o"), array("y")
 W_q, W_k, W_v, W_o = (array(f"W_{letter}") for letter in "qkvo")
+W_in, b_in = array("W_in"), array("b_in")
 b_q, b_k, b_v, b_o = (array(f"b_{letter}") for letter in "qkvo")
 r = Symbol("r", integer=True, positive=True)
 """How many query heads share one head of keys and values: n_h / n_g."""
 
 Given = tuple[tuple[IndexedBase, tuple[Expr, ...]], ...]
+Rows = tuple[tuple[IndexedBase, IndexedBase, Expr], ...]
 PLAIN = Options()
 
 
@@ -115,12 +117,24 @@ class _Builder:
             return []
         source = y if self.options.projections == "cross" else x
         head = g if self.options.grouped else h
-        stages = (
-            self._projected(Q, x, W_q, b_q, (h, i, k), (n_h, n_q, d)),
-            self._projected(K, source, W_k, b_k, (head, j, k), (UPPER_LIMIT[head], n, d)),
-            self._projected(V, source, W_v, b_v, (head, j, c), (UPPER_LIMIT[head], n, d_v)),
+        heads = UPPER_LIMIT[head]
+        parts = (
+            (Q, x, W_q, b_q, (h, i, k), (n_h, n_q, d)),
+            (K, source, W_k, b_k, (head, j, k), (heads, n, d)),
+            (V, source, W_v, b_v, (head, j, c), (heads, n, d_v)),
         )
-        return [Choice("projection", "linear maps of each token, in heads", stages)]
+        stages, before = [], Integer(0)
+        for target, tokens, weights, bias, indices, shape in parts:
+            count, token, dimension = indices
+            row = before + (count - 1) * shape[-1] + dimension
+            if self.options.packed:
+                weights, bias, before = W_in, b_in, before + shape[0] * shape[-1]
+            value = total(tokens[(*self.batch, token, e)] * weights[row, e], e)
+            if self.options.projection_bias:
+                value = value + bias[row]
+            batch = tuple(UPPER_LIMIT[index] for index in self.batch)
+            stages.append(Stage(target[(*self.batch, *indices)], value, (*batch, *shape)))
+        return [Choice("projection", "linear maps of each token, in heads", tuple(stages))]
 
     def score(self) -> Choice:
         """s[i, j] = scale sum_k Q[i, k] K[j, k]."""
@@ -185,13 +199,15 @@ class _Builder:
         declared: Given
         if options.projections:
             source = ((y, (*batch, n, d_e)),) if options.projections == "cross" else ()
-            rows = ((W_q, b_q, n_h * d), (W_k, b_k, heads * d), (W_v, b_v, heads * d_v))
+            rows: Rows = ((W_q, b_q, n_h * d), (W_k, b_k, heads * d), (W_v, b_v, heads * d_v))
+            if options.packed:
+                rows = ((W_in, b_in, n_h * d + heads * d + heads * d_v),)
             declared = ((x, (*batch, n_q, d_e)), *source)
             for weights, bias, length in rows:
                 declared += ((weights, (length, d_e)), (bias, (length,)))
             declared += ((W_o, (d_f, n_h * d_v)), (b_o, (d_f,)))
             if not options.projection_bias:
-                declared = tuple(pair for pair in declared if pair[0] not in (b_q, b_k, b_v, b_o))
+                declared = tuple(pair for pair in declared if len(pair[1]) > 1)
         else:
             others = (*batch, heads) if sizes else ()
             declared = ((Q, (*sizes, n_q, d)), (K, (*others, n, d)), (V, (*others, n, d_v)))
@@ -216,23 +232,6 @@ class _Builder:
         return tuple(found)
 
     # Inside
-
-    def _projected(
-        self,
-        target: IndexedBase,
-        source: IndexedBase,
-        weights: IndexedBase,
-        bias: IndexedBase,
-        indices: tuple[Symbol, Symbol, Symbol],
-        shape: tuple[Expr, Expr, Expr],
-    ) -> Stage:
-        head, token, dimension = indices
-        row = (head - 1) * shape[-1] + dimension
-        value = total(source[(*self.batch, token, e)] * weights[row, e], e)
-        if self.options.projection_bias:
-            value = value + bias[row]
-        batch = tuple(UPPER_LIMIT[index] for index in self.batch)
-        return Stage(target[(*self.batch, *indices)], value, (*batch, *shape))
 
     def _allowed(self) -> tuple[Expr, ...]:
         """Return factors that are 1 where query i may see key j, and 0 elsewhere."""

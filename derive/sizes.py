@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sympy import Expr, IndexedBase, Integer, Symbol
+from sympy import Expr, IndexedBase, Integer, S, Symbol
 
 from derive.formula import FormulaError, Mechanism
 
@@ -61,9 +61,10 @@ def _solved(equations: Iterable[Equation]) -> dict[Symbol, int]:
 
 
 def _divided(left: Expr, right: Expr, symbol: Symbol, context: str) -> Integer:
-    """Solve left = right, one side a multiple of ``symbol`` and the other a number."""
-    multiple, number = (left, right) if left.has(symbol) else (right, left)
-    value = number / multiple.coeff(symbol)
-    if number.has(symbol) or not value.is_Integer or not value.is_positive:
+    """Solve left = right, which holds ``symbol`` times a number, and numbers."""
+    difference = (left - right).expand()
+    multiple = difference.coeff(symbol)
+    value = (multiple * symbol - difference) / multiple if multiple else S.Zero
+    if not value.is_Integer or not value.is_positive:
         raise FormulaError(f"{context}, so no whole {symbol} gives {left} = {right}")
     return value

@@ -122,7 +122,7 @@ _EXPONENTIALS = numpy.array(
     dtype=numpy.uint8,
 )
 _INVERSES = numpy.array(
-    [FINITE, UNKNOWN, ZERO, ZERO, NOT_A_NUMBER, ZERO, ZERO, UNKNOWN], dtype=numpy.uint8
+    [FINITE, UNKNOWN, ZERO, ZERO, NOT_A_NUMBER, UNKNOWN, UNKNOWN, UNKNOWN], dtype=numpy.uint8
 )
 _RANKS = numpy.array([0, 0, -2, 2, 9, -1, 1, 9])
 """Order of the kinds: minus infinity, the smallest float, every number, and so on."""
@@ -271,7 +271,12 @@ class Tensors(Generic[Data]):
             kinds[present.get(kind, absent)] = kind
         both = present.get(PLUS_INFINITY, absent) & present.get(MINUS_INFINITY, absent)
         kinds[both] = NOT_A_NUMBER
-        kinds[present.get(LOWEST, absent) & present.get(HIGHEST, absent)] = UNKNOWN
+        # How far below all numbers several of them are together is not told.
+        extreme = numpy.isin(tensor.kinds, (LOWEST, HIGHEST))
+        if extreme.any():
+            crowded = numpy.isin(tensor.kinds, (LOWEST, HIGHEST, MINUS_INFINITY, PLUS_INFINITY))
+            several = numpy.asarray(how(crowded.astype(numpy.int64))) > 1
+            kinds[several & (numpy.asarray(how(extreme.astype(numpy.int64))) > 0)] = UNKNOWN
         kinds[present.get(NOT_A_NUMBER, absent)] = NOT_A_NUMBER
         kinds[present.get(UNKNOWN, absent)] = UNKNOWN
         return Tensor(data, kinds)

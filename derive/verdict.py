@@ -11,11 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
+
+from typing_extensions import TypeAliasType
 
 from derive.visible import visible
 
 FORMAT = 1
+
+STRICT = {"extra": "forbid"}
+"""How pydantic reads these records from JSON: an unknown part is an error."""
+
+
+Nested = TypeAliasType("Nested", "str | tuple[Nested, ...]")
+"""Numbers as text, nested as deep as a tensor has axes."""
 
 
 class Verdict(StrEnum):
@@ -58,7 +67,9 @@ class Witness:
     ``departure`` says where in the program the two part, where that can be told.
     """
 
-    inputs: tuple[tuple[str, Any], ...]
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+
+    inputs: tuple[tuple[str, Nested], ...]
     output: str
     place: tuple[int, ...]
     left: str
@@ -75,6 +86,8 @@ class Claim:
     ``error`` is the base-two logarithm of the chance that an identity test passes falsely.
     ``reason`` says what left a claim undecided, or why a proof was not had.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
     verdict: Verdict
@@ -117,6 +130,8 @@ class Claim:
 class Report:
     """What is known about ``program`` computing what ``reference`` computes."""
 
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+
     program: str
     reference: str
     backward: bool
@@ -149,7 +164,9 @@ class Report:
 
     @property
     def certificate(self) -> str:
-        """The certificate of the largest exact proof; "" where nothing was proved exactly."""
+        """The certificate of the largest exact proof; "" where there is none, or a refutation."""
+        if not self.verdict.passed:
+            return ""
         return max((claim.certificate for claim in self.claims), key=len)
 
     def raise_unless(self, wanted: str) -> None:

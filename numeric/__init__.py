@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numeric.printed import PRINTED, Printed, reproduce
     from numeric.tasks import Task, reports
     from numeric.verification import check, check_all
-    from numeric.verify import verify
+    from numeric.verifying import verify
 
 __all__ = [
     "FLOAT32",
@@ -67,7 +67,7 @@ __getattr__ = lazily(
         "printed": "PRINTED Printed reproduce",
         "tasks": "Task reports",
         "verification": "check check_all",
-        "verify": "verify",
+        "verifying": "verify",
     },
 )
 

@@ -38,7 +38,7 @@ def assert_computes(request: pytest.FixtureRequest) -> Callable[..., Report]:
     ) -> Report:
         __tracebackhide__ = True
         from derive.verdict import Verdict
-        from numeric.verify import verify
+        from numeric.verifying import verify
 
         wanted = Verdict.wanted(at_least)
         report = verify(function, reference, inputs, **options)

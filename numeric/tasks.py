@@ -49,7 +49,7 @@ class Subject:
 
 def prove(task: Task, progress: Progress | None = None) -> Report:
     """Load what a task names, and verify it."""
-    from numeric.verify import verify
+    from numeric.verifying import verify
 
     subject = load(task.target)
     reference: Any = formula(task) if task.against is None else load(task.against).function

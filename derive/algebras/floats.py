@@ -45,10 +45,12 @@ class FloatArrays:
         return values[places]
 
     def rearranged(self, how: Rearrangement, *arrays: Doubles) -> Doubles:
-        return how(*arrays)
+        moved: Doubles = how(*arrays)
+        return moved
 
     def reduced(self, how: Rearrangement, array: Doubles) -> Doubles:
-        return how(array)
+        sums: Doubles = how(array)
+        return sums
 
     def add(self, left: Doubles, right: Doubles) -> Doubles:
         return left + right

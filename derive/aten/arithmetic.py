@@ -118,6 +118,17 @@ def _power(m: Tensors[Any], base: Tensor[Any], times: int) -> Tensor[Any]:
     return result
 
 
+@operation("pow.Scalar")
+def pow_scalar(m: Tensors[Any], base: Any, exponent: Value) -> Value:
+    """pow(Scalar self, Tensor exponent) -> Tensor, for base 2: 2^x = exp(x ln 2)."""
+    if not symbolic(exponent):
+        return base ** numpy.asarray(exponent)
+    if base != 2:
+        raise Unsupported("aten.pow", f"the base {base} is not 2")
+    logarithm = m.full((), ExactNumber(Fraction(1), logarithms=1))
+    return m.exp(m.multiply(tensor(m, exponent), logarithm, numpy.ones(())))
+
+
 @operation("bmm.default", "mm.default", "matmul.default")
 def bmm(m: Tensors[Any], x: Value, y: Value) -> Value:
     """bmm(Tensor self, Tensor mat2) -> Tensor."""
@@ -167,7 +178,26 @@ def _shared(m: Tensors[Any], total: Tensor[Any], parts: int) -> Tensor[Any]:
     return m.multiply(total, m.full((), ExactNumber.of(Fraction(1, parts))), numpy.ones(()))
 
 
-@operation("var.correction", "var_mean.correction")
+@operation("prod.dim_int", "prod.default")
+def prod(m: Tensors[Any], x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
+    """prod(Tensor self, int dim, bool keepdim) -> Tensor."""
+    which = axes(dim, len(x.shape))
+    if not symbolic(x):
+        return numpy.asarray(x).prod(axis=which, keepdims=keepdim)
+    shape = tuple(
+        1 if axis in which else length
+        for axis, length in enumerate(x.shape)
+        if keepdim or axis not in which
+    )
+    rows = m.rearrange(lambda a: numpy.moveaxis(a, which, range(len(which))), x)
+    rows = m.rearrange(lambda a: a.reshape(-1, *shape), rows)
+    result = m.full(shape, ExactNumber.of(1))
+    for place in range(rows.shape[0]):
+        result = m.multiply(result, m.rearrange(lambda a, n=place: a[n], rows))
+    return result
+
+
+@operation("var.correction")
 def var(
     m: Tensors[Any], x: Value, dim: Any = None, correction: Any = 1, keepdim: bool = False
 ) -> Value:
@@ -178,74 +208,15 @@ def var(
     return _shared(m, m.total(m.multiply(centred, centred), which, keepdim), parts)
 
 
+@operation("var_mean.correction")
+def var_mean(
+    m: Tensors[Any], x: Value, dim: Any = None, correction: Any = 1, keepdim: bool = False
+) -> tuple[Value, Value]:
+    """var_mean(Tensor self, int[1]? dim, *, Scalar? correction, bool keepdim) -> two Tensors."""
+    return var(m, x, dim, correction, keepdim), mean(m, x, dim, keepdim)
+
+
 @operation("cumsum.default")
 def cumsum(m: Tensors[Any], x: Value, dim: int, **_: Any) -> Value:
     """cumsum(Tensor self, int dim) -> Tensor."""
     return m.sum(lambda a: a.cumsum(axis=dim), tensor(m, x))
-
-
-@operation("convolution.default")
-def convolution(
-    m: Tensors[Any],
-    x: Value,
-    weight: Value,
-    bias: Value,
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
-    transposed: bool,
-    output_padding: tuple[int, ...],
-    groups: int,
-) -> Value:
-    """convolution(Tensor input, Tensor weight, Tensor? bias, ...) -> Tensor, as a product.
-
-    The windows of the input are the rows of a matrix, the filters of a group the columns.
-    """
-    if transposed:
-        raise Unsupported("aten.convolution", "a transposed convolution")
-    x, weight = tensor(m, x), tensor(m, weight)
-    spatial = x.shape[2:]
-    kernel = weight.shape[2:]
-    widths = [(0, 0), (0, 0), *((p, p) for p in padding)]
-    zero = m.full((), ExactNumber.of(0))
-
-    def padded(a: Array, b: Array) -> Array:
-        shape = [n + low + high for n, (low, high) in zip(a.shape, widths, strict=True)]
-        result = numpy.empty(shape, dtype=a.dtype)
-        result[...] = b
-        inner = [slice(low, low + n) for n, (low, _) in zip(a.shape, widths, strict=True)]
-        result[tuple(inner)] = a
-        return result
-
-    def windows(a: Array) -> Array:
-        reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-        first = tuple(range(2, 2 + len(spatial)))
-        view = numpy.lib.stride_tricks.sliding_window_view(a, reach, axis=first)
-        place = (
-            slice(None),
-            slice(None),
-            *(slice(None, None, s) for s in stride),
-            *(slice(None, None, d) for d in dilation),
-        )
-        return view[place]
-
-    batch, channels = x.shape[:2]
-    filters, depth = weight.shape[:2]
-    opened = m.rearrange(windows, m.rearrange(padded, x, zero))
-    out = opened.shape[2 : 2 + len(spatial)]
-    places = int(numpy.prod(out))
-    size = depth * int(numpy.prod(kernel))
-
-    def rows(a: Array) -> Array:
-        grouped = a.reshape(batch, groups, channels // groups, places, -1)
-        return grouped.transpose(0, 1, 3, 2, 4).reshape(batch, groups, places, size)
-
-    def columns(a: Array) -> Array:
-        return a.reshape(groups, filters // groups, size).transpose(0, 2, 1)
-
-    product = m.matmul(m.rearrange(rows, opened), m.rearrange(columns, weight))
-    result = m.rearrange(lambda a: a.transpose(0, 1, 3, 2).reshape(batch, filters, *out), product)
-    if bias is None:
-        return result
-    shape = (1, filters, *(1 for _ in out))
-    return m.add(result, rearranged(m, lambda a: a.reshape(shape), bias))

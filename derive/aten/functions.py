@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -90,12 +91,18 @@ def silu(m: Tensors[Any], x: Value) -> Value:
 
 @operation("gelu.default")
 def gelu(m: Tensors[Any], x: Value, approximate: str = "none") -> Value:
-    """gelu(Tensor self, *, str approximate) -> Tensor: x (1 + erf(x / sqrt 2)) / 2."""
-    if approximate != "none":
-        raise Unsupported("aten.gelu", f"the approximation {approximate!r}")
+    """gelu(Tensor self, *, str approximate) -> Tensor: x (1 + erf(x / sqrt 2)) / 2.
+
+    Approximately, erf(x / sqrt 2) is tanh(sqrt(2 / pi) (x + 0.044715 x^3)); the root is the double.
+    """
     x = tensor(m, x)
-    root = m.full((), ExactNumber(Fraction(1), Fraction(1, 2), 2))
-    inner = m.add(m.function("erf", m.multiply(x, root)), m.full((), ExactNumber.of(1)))
+    if approximate == "tanh":
+        cubed = m.multiply(m.multiply(m.multiply(x, x), x), m.lift(0.044715))
+        inner = m.function("tanh", m.multiply(m.add(x, cubed), m.lift(math.sqrt(2 / math.pi))))
+    else:
+        root = m.full((), ExactNumber(Fraction(1), Fraction(1, 2), 2))
+        inner = m.function("erf", m.multiply(x, root))
+    inner = m.add(inner, m.full((), ExactNumber.of(1)))
     return m.multiply(m.multiply(x, inner), m.full((), ExactNumber.of(Fraction(1, 2))))
 
 
@@ -120,7 +127,7 @@ def shifted(m: Tensors[Any], x: Tensor[Any], dim: int) -> Tensor[Any]:
     return m.rearrange(lambda a: numpy.moveaxis(a, -1, dim), result)
 
 
-@operation("_softmax.default", "_safe_softmax.default")
+@operation("_softmax.default")
 def softmax(m: Tensors[Any], x: Value, dim: int, *_: Any) -> Value:
     """_softmax(Tensor self, int dim, bool half_to_float) -> Tensor: exp(x) / sum exp(x).
 
@@ -129,6 +136,17 @@ def softmax(m: Tensors[Any], x: Value, dim: int, *_: Any) -> Value:
     x = tensor(m, x)
     exponentials = m.exp(shifted(m, x, dim))
     return m.divide(exponentials, m.total(exponentials, axes(dim, len(x.shape)), keep=True))
+
+
+@operation("_safe_softmax.default")
+def safe_softmax(m: Tensors[Any], x: Value, dim: int, *_: Any) -> Value:
+    """_safe_softmax(Tensor self, int dim, ScalarType? dtype) -> Tensor.
+
+    The softmax, but zero in a row of nothing but minus infinity.
+    """
+    x = tensor(m, x)
+    empty = (x.kinds == MINUS_INFINITY).all(axis=dim, keepdims=True)
+    return m.select(empty, m.full((), ExactNumber.of(0)), softmax(m, x, dim))
 
 
 @operation("_log_softmax.default")
@@ -208,7 +226,10 @@ def vector_norm(
     m: Tensors[Any], x: Value, order: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any
 ) -> Value:
     """linalg_vector_norm(Tensor self, Scalar ord, int[1]? dim, bool keepdim) -> Tensor."""
-    if order != 2:
+    if order not in (1, 2):
         raise Unsupported("aten.linalg_vector_norm", f"the norm of order {order}")
     x = tensor(m, x)
-    return m.sqrt(m.total(m.multiply(x, x), axes(dim, len(x.shape)), keepdim))
+    which = axes(dim, len(x.shape))
+    if order == 1:
+        return m.total(m.function("abs", x), which, keepdim)
+    return m.sqrt(m.total(m.multiply(x, x), which, keepdim))

@@ -8,9 +8,19 @@ from typing import Any
 import numpy
 
 from derive.arrays import Unsupported
+from derive.aten.shapes import rearranged
 from derive.aten.table import Value, axes, operation, symbolic, tensor
 from derive.constants import ExactNumber
-from derive.tensors import Selection, Tensor, Tensors
+from derive.tensors import (
+    MINUS_INFINITY,
+    NOT_A_NUMBER,
+    PLUS_INFINITY,
+    UNKNOWN,
+    Array,
+    Selection,
+    Tensor,
+    Tensors,
+)
 
 
 @operation("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
@@ -51,8 +61,20 @@ def ne(m: Tensors[Any], x: Value, y: Value) -> Value:
 
 @operation("isnan.default")
 def isnan(m: Tensors[Any], x: Value) -> Value:
-    """isnan(Tensor self) -> Tensor: x != x."""
-    return ne(m, x, x)
+    """isnan(Tensor self) -> Tensor; a real number is none of those."""
+    return _of_kind(tensor(m, x), "aten.isnan", NOT_A_NUMBER)
+
+
+@operation("isinf.default")
+def isinf(m: Tensors[Any], x: Value) -> Value:
+    """isinf(Tensor self) -> Tensor."""
+    return _of_kind(tensor(m, x), "aten.isinf", MINUS_INFINITY, PLUS_INFINITY)
+
+
+def _of_kind(x: Tensor[Any], name: str, *kinds: int) -> Array:
+    if (x.kinds == UNKNOWN).any():
+        raise Unsupported(name, "of a value that is not known")
+    return numpy.isin(x.kinds, kinds)
 
 
 @operation("logical_not.default", "bitwise_not.default")
@@ -139,6 +161,19 @@ def max_dim(m: Tensors[Any], x: Value, dim: int, keepdim: bool = False) -> tuple
     return values, argmax(m, x, dim, keepdim)
 
 
+@operation("min.dim")
+def min_dim(m: Tensors[Any], x: Value, dim: int, keepdim: bool = False) -> tuple[Value, Value]:
+    """min(Tensor self, int dim, bool keepdim) -> (Tensor values, Tensor indices)."""
+    values, places = max_dim(m, m.negate(tensor(m, x)), dim, keepdim)
+    return m.negate(values), places
+
+
+@operation("min.default")
+def min_(m: Tensors[Any], x: Value) -> Value:
+    """min(Tensor self) -> Tensor."""
+    return amin(m, x)
+
+
 @operation("argmax.default")
 def argmax(m: Tensors[Any], x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
     """argmax(Tensor self, int? dim, bool keepdim) -> Tensor: as weights of sum one."""
@@ -187,6 +222,14 @@ def relu(m: Tensors[Any], x: Value) -> Value:
     return m.select(m.less(zero, x, or_equal=False), x, zero)
 
 
+@operation("leaky_relu.default")
+def leaky_relu(m: Tensors[Any], x: Value, slope: float = 0.01) -> Value:
+    """leaky_relu(Tensor self, Scalar negative_slope) -> Tensor: x where x > 0, else slope x."""
+    x = tensor(m, x)
+    lower = m.multiply(x, m.lift(slope), numpy.sign(numpy.asarray(slope)))
+    return m.select(m.less(m.full((), ExactNumber.of(0)), x, or_equal=False), x, lower)
+
+
 @operation("abs.default")
 def abs_(m: Tensors[Any], x: Value) -> Value:
     """abs(Tensor self) -> Tensor."""
@@ -199,7 +242,31 @@ def sign(m: Tensors[Any], x: Value) -> Value:
     return m.function("sign", tensor(m, x))
 
 
-@operation("topk.default", "sort.default")
-def topk(m: Tensors[Any], x: Value, *_: Any, **__: Any) -> Value:
-    """topk(Tensor self, int k, ...): which elements are kept depends on their order."""
-    raise Unsupported("aten.topk", "the order of the elements decides which are kept")
+@operation("topk.default")
+def topk(
+    m: Tensors[Any], x: Value, k: int, dim: int = -1, largest: bool = True, *_: Any, **__: Any
+) -> tuple[Value, Value]:
+    """topk(Tensor self, int k, int dim, bool largest) -> (Tensor values, Tensor indices)."""
+    values, places = sort(m, x, dim, descending=largest)
+    first = numpy.arange(k)
+    kept = rearranged(m, lambda a: numpy.take(a, first, axis=dim), values)
+    return kept, numpy.take(places, first, axis=dim)
+
+
+@operation("sort.default")
+def sort(m: Tensors[Any], x: Value, dim: int = -1, descending: bool = False) -> tuple[Value, Value]:
+    """sort(Tensor self, int dim, bool descending) -> (Tensor values, Tensor indices)."""
+    x = tensor(m, x)
+    if not m.algebra.decides_order:
+        raise Unsupported("aten.sort", "the order of the elements decides which stands where")
+    length = x.shape[dim]
+    last = m.rearrange(lambda a: numpy.moveaxis(a, dim, -1), x)
+    each = m.rearrange(lambda a: a[..., :, None], last)
+    other = m.rearrange(lambda a: a[..., None, :], last)
+    pair = (other, each) if not descending else (each, other)
+    before = m.less(*pair, or_equal=False)
+    # Of equal elements the one that stands first comes first.
+    equal = ~before & ~m.less(*reversed(pair), or_equal=False)
+    before |= equal & numpy.tri(length, k=-1, dtype=bool)
+    places = numpy.moveaxis(before.sum(axis=-1).argsort(axis=-1), -1, dim)
+    return m.rearrange(lambda a: numpy.take_along_axis(a, places, axis=dim), x), places

@@ -329,7 +329,14 @@ def gather(m: Tensors[Any], x: Value, dim: int, places: Value, **_: Any) -> Valu
     """gather(Tensor self, int dim, Tensor index) -> Tensor."""
     if isinstance(places, Selection):
         return m.total(m.multiply(places.weights, tensor(m, x)), axes(dim, len(x.shape)), True)
-    return rearranged(m, lambda a: numpy.take_along_axis(a, places, axis=dim), x)
+    return rearranged(m, lambda a: a[_along(places, dim)], x)
+
+
+def _along(places: Array, dim: int) -> tuple[Array, ...]:
+    """Return full indices; beside ``dim``, an index may be shorter than what it points into."""
+    where = list(numpy.indices(places.shape, sparse=True))
+    where[dim] = numpy.asarray(places)
+    return tuple(where)
 
 
 @operation("scatter.src", "scatter.value")
@@ -342,7 +349,7 @@ def scatter(m: Tensors[Any], x: Value, dim: int, places: Value, source: Value, *
     def written(a: Array, b: Array) -> Array:
         result = a.copy()
         part = b[tuple(slice(0, length) for length in places.shape)] if b.ndim else b
-        numpy.put_along_axis(result, places, part, axis=dim)
+        result[_along(places, dim)] = part
         return result
 
     return rearranged(m, written, x, source)
@@ -354,13 +361,11 @@ def scatter_add(m: Tensors[Any], x: Value, dim: int, places: Value, source: Valu
     shape = tuple(x.shape)
     if isinstance(places, Selection):
         return m.add(tensor(m, x), m.multiply(places.weights, tensor(m, source)))
-    where = list(numpy.indices(places.shape))
-    where[dim] = places
 
     def scattered(a: Array) -> Array:
         result = numpy.zeros(shape, dtype=a.dtype)
         part = a[tuple(slice(0, length) for length in places.shape)]
-        numpy.add.at(result, tuple(where), part)
+        numpy.add.at(result, _along(places, dim), part)
         return result
 
     return m.add(tensor(m, x), m.sum(scattered, tensor(m, source)))

@@ -25,8 +25,8 @@ def recheck(file: Path, quiet: bool) -> None:
 
     Example: derive recheck certificate.json
     """
-    from derive.recheck import Refused
-    from derive.recheck import recheck as replay
+    from derive.rechecking import Refused
+    from derive.rechecking import recheck as replay
 
     if file.stat().st_size > LARGEST:
         raise InputError(str(file), "", "it is larger than any certificate", "give another file")

@@ -2,7 +2,7 @@
 
 A proof evaluates every instruction to a polynomial in generators. Each definition introduces one
 generator, a real number that earlier generators determine at every point; the place of a
-definition in the list is the number of its generator. ``derive.recheck`` reads the JSON form, and
+definition in the list is the number of its generator. ``derive.rechecking`` reads the JSON form, and
 its docstring says why what it accepts is true.
 """
 
@@ -140,7 +140,13 @@ class Certificate:
         """Read a certificate; raise ``CertificateError`` for whatever is not exactly one."""
         try:
             return _read(json.loads(text, object_pairs_hook=_once))
-        except (ValueError, ZeroDivisionError, TypeError, KeyError, RecursionError) as error:
+        except (
+            ValueError,
+            ZeroDivisionError,
+            TypeError,
+            LookupError,
+            RecursionError,
+        ) as error:
             raise CertificateError(f"not a certificate: {error}") from error
 
 

@@ -34,7 +34,7 @@ def _grid(keep: Places) -> str:
     distance = columns - rows
     if (keep == keep[:1]).all() and queries > 1:
         out = [int(place) + 1 for place in numpy.flatnonzero(~keep[0])]
-        return f"{_named('key', out)} left out"
+        return f"{_named('key', out)} left out" if out else "no key is left out"
     for offset, aligned in ((0, ""), (ahead, ", the last query aligned with the last key")):
         text = _band(keep, distance - offset)
         if text:

@@ -65,7 +65,7 @@ def _operation(term: Raw, arguments: tuple[Tensor[Any], ...], m: Tensors[Any]) -
     known.update(zip(term.references, arguments, strict=True))
     # The interpreter reads a graph of this one operation; its inputs need only their names.
     given = {name: known[name] for name in known}
-    inputs = tuple(Input(name, TensorType(())) for name in given)
+    inputs = tuple(Input(name, TensorType((), "float64")) for name in given)
     graph = Graph(inputs, (), (term.node,), (Reference(term.node.name),))
     found = run(graph, given, m)[term.node.name]
     result = tensor(m, found if term.item is None else found[term.item])

@@ -15,10 +15,10 @@ import numpy
 from derive.arrays import Unsupported
 from derive.constants import ExactNumber
 from derive.explaining.meaning import softmax, turned_halves, turned_pairs
-from derive.explaining.numbers import ONE, is_one, product
+from derive.explaining.numbers import is_one, product
 from derive.explaining.steps import structural
 from derive.explaining.structure import Step, Structure, use_size
-from derive.explaining.terms import Fixed, Scaled, Term, Use, View, call, parts, viewed
+from derive.explaining.terms import Scaled, Term, Use, View, call, parts, viewed
 from derive.graph import Reference
 from derive.tensors import LOWEST, MINUS_INFINITY, NOT_A_NUMBER, ZERO, Tensor
 
@@ -81,7 +81,7 @@ def operation(step: Step) -> str:
 
 
 def masked(recogniser: Recogniser, step: Step) -> Term | None:
-    """x where some places are kept, elsewhere minus infinity, the smallest float or a constant."""
+    """X where some places are kept, elsewhere minus infinity, the smallest float or a constant."""
     if operation(step) not in ("add", "sub", "where", "masked_fill", "scatter", "tril", "triu"):
         return None
     assert step.node is not None
@@ -109,7 +109,7 @@ def _fill(recogniser: Recogniser, step: Step, kinds: Any) -> float | None:
         (LOWEST, float(numpy.finfo(numpy.float64).min)),
         (ZERO, 0.0),
     ):
-        if (kinds == kind).all():
+        if (kinds == kind).all() and (fill or operation(step) not in ("add", "sub")):
             return fill
     assert step.node is not None
     if operation(step) not in ("where", "masked_fill"):
@@ -162,9 +162,7 @@ def normalised(recogniser: Recogniser, step: Step) -> Term | None:
     return None
 
 
-MAKE_WEIGHTS = (
-    "_softmax _safe_softmax div mul exp where add sub slice_scatter cat masked_fill getitem"
-).split()
+MAKE_WEIGHTS = ["_softmax", "_safe_softmax", "div", "mul", "exp", "where", "add", "sub", "slice_scatter", "cat", "masked_fill", "getitem"]
 """Operations that weights can come out of."""
 
 
@@ -189,7 +187,7 @@ def _has_empty(x: Tensor[Any], axis: int) -> bool:
 
 
 def log_sum_exp(recogniser: Recogniser, step: Step) -> Term | None:
-    """log sum exp(x) along the last axis of an earlier x."""
+    """Log sum exp(x) along the last axis of an earlier x."""
     if operation(step) not in ("log", "logsumexp", "add", "where"):
         return None
     value = recogniser.structure.value(step.name)
@@ -206,7 +204,7 @@ def log_sum_exp(recogniser: Recogniser, step: Step) -> Term | None:
 
 
 def softmax_gradient(recogniser: Recogniser, step: Step) -> Term | None:
-    """a ∘ (da - rowsum(da ∘ a)), for weights a that are a softmax."""
+    """A ∘ (da - rowsum(da ∘ a)), for weights a that are a softmax."""
     if operation(step) not in ("sub", "add", "mul", "_softmax_backward_data", "where"):
         return None
     structure, value = recogniser.structure, recogniser.structure.value(step.name)
@@ -238,7 +236,7 @@ def _is_softmax(term: Term) -> bool:
 
 
 def norm(recogniser: Recogniser, step: Step) -> Term | None:
-    """x over its root mean square, or its deviation, along the last axis."""
+    """X over its root mean square, or its deviation, along the last axis."""
     if operation(step) == "getitem" and step.node is not None:
         return None
     if operation(step) not in ("mul", "div"):
@@ -276,7 +274,7 @@ def _epsilons(structure: Structure, roots: list[str]) -> list[float]:
                 continue
             for argument in node.arguments:
                 if isinstance(argument, Reference):
-                    argument = structure.value(argument.name)  # noqa: PLW2901
+                    argument = structure.value(argument.name)
                 if not isinstance(argument, Tensor) and numpy.size(argument) == 1:
                     found.append(float(numpy.asarray(argument).ravel()[0]))
     return list(dict.fromkeys(reversed(found)))

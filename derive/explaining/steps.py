@@ -13,9 +13,9 @@ from derive.aten.table import axes
 from derive.constants import ExactNumber, recognised
 from derive.explaining.numbers import ONE, inverse, is_one, negated, product
 from derive.explaining.structure import Step, Structure, one_number
-from derive.explaining.terms import Call, Fixed, Raw, Scaled, Shape, Term, call
+from derive.explaining.terms import Fixed, Raw, Scaled, Shape, Term, call
 from derive.graph import Argument, Node, Reference
-from derive.tensors import Selection, Tensor
+from derive.tensors import Selection
 
 Write = Callable[["_Arguments", Shape], Term]
 
@@ -233,9 +233,7 @@ WRITTEN: dict[str, Write] = {
     "mm": lambda a, shape: matrix_product(a.term(0), a.term(1), shape),
     "matmul": lambda a, shape: matrix_product(a.term(0), a.term(1), shape),
     "reciprocal": _function("inverse"),
-    "rsqrt": lambda a, shape: call(
-        "inverse", call("sqrt", a.term(0), shape=shape), shape=shape
-    ),
+    "rsqrt": lambda a, shape: call("inverse", call("sqrt", a.term(0), shape=shape), shape=shape),
     "square": lambda a, shape: call("power", a.term(0), shape=shape, exponent=Fraction(2)),
     "pow": _power,
     "exp2": lambda a, shape: call(
@@ -253,7 +251,7 @@ WRITTEN: dict[str, Write] = {
     "gelu": _gelu,
     **{
         name: _function(name)
-        for name in "exp log sqrt tanh sigmoid erf sin cos silu relu abs sign".split()
+        for name in ["exp", "log", "sqrt", "tanh", "sigmoid", "erf", "sin", "cos", "silu", "relu", "abs", "sign"]
     },
 }
 """How each operation is written that has a formula of its own."""

@@ -24,16 +24,7 @@ NOWHERE = -1
 
 MOVES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(
-        (
-            "clone.default alias.default detach.default lift_fresh_copy.default "
-            "contiguous.default lift_fresh.default _to_copy.default to.dtype view.default "
-            "_unsafe_view.default reshape.default _reshape_alias.default view_copy.default "
-            "permute.default transpose.int t.default expand.default unsqueeze.default "
-            "squeeze.dims squeeze.dim squeeze.default slice.Tensor select.int "
-            "split_with_sizes.default split.Tensor unbind.int repeat.default flip.default "
-            "roll.default unfold.default as_strided.default index.Tensor _unsafe_index.Tensor "
-            "index_select.default embedding.default gather.default cat.default stack.default"
-        ).split(),
+        ["clone.default", "alias.default", "detach.default", "lift_fresh_copy.default", "contiguous.default", "lift_fresh.default", "_to_copy.default", "to.dtype", "view.default", "_unsafe_view.default", "reshape.default", "_reshape_alias.default", "view_copy.default", "permute.default", "transpose.int", "t.default", "expand.default", "unsqueeze.default", "squeeze.dims", "squeeze.dim", "squeeze.default", "slice.Tensor", "select.int", "split_with_sizes.default", "split.Tensor", "unbind.int", "repeat.default", "flip.default", "roll.default", "unfold.default", "as_strided.default", "index.Tensor", "_unsafe_index.Tensor", "index_select.default", "embedding.default", "gather.default", "cat.default", "stack.default"],
         (0,),
     ),
     **dict.fromkeys(("slice_scatter.default", "select_scatter.default", "copy.default"), (0, 1)),

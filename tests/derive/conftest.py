@@ -250,6 +250,30 @@ CASES: dict[str, Case] = {
         multi_head(2, cross=True),
         near={"heads": 4},
     ),
+    "packed projections": Case(
+        Options(leading=2, projections="self", heads=4, packed=True),
+        ((2, 5, 8), (24, 8), (24,), (8, 8), (8,)),
+        lambda x, w, b, *out: multi_head(4)(
+            x, *(p for pair in zip(w.chunk(3), b.chunk(3), strict=True) for p in pair), *out
+        ),
+        near={"heads": 2},
+    ),
+    "packed projections of two texts": Case(
+        Options(leading=2, projections="cross", heads=2, packed=True, projection_bias=False),
+        ((2, 3, 8), (2, 5, 8), (24, 8), (8, 8)),
+        lambda x, y, w, out: functional.linear(
+            functional.scaled_dot_product_attention(
+                *(
+                    functional.linear(t, part).unflatten(-1, (2, 4)).transpose(1, 2)
+                    for t, part in zip((x, y, y), w.chunk(3), strict=True)
+                )
+            )
+            .transpose(1, 2)
+            .flatten(2),
+            out,
+        ),
+        near={"heads": 4},
+    ),
     "projections with a mask": Case(
         Options(leading=2, projections="self", heads=2, mask="ij"),
         PROJECTED,

@@ -13,7 +13,7 @@ import pytest
 from derive.exact.certificate import Certificate, CertificateError
 from derive.exact.cutting import cuts
 from derive.exact.prover import Proof, Stuck, prove
-from derive.recheck import recheck
+from derive.rechecking import recheck
 from derive.straight_line import Recorder
 from tests.exact import programs
 from tests.exact.programs import Claim, Inputs, Program, pairs
@@ -390,6 +390,8 @@ def test_a_certificate_reads_as_it_was_written() -> None:
         ('["input","q[0, 0]"]', '["surprise","q[0, 0]"]'),
         ('["value",0]', '["value",0.0]'),
         ('["value",0]', '["value",true]'),
+        ('["value",0]', "[]"),
+        ('["value",0]', '["value",0,0]'),
         ('"expanded":[]', '"expanded":[],"expanded":[]'),
     ],
 )

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-import derive.recheck
+import derive.rechecking
 from derive.exact.certificate import Certificate
 from derive.exact.prover import Proof, prove
-from derive.recheck import Refused, recheck
+from derive.rechecking import Refused, recheck
 from derive.straight_line import Variable
 from tests.exact import programs
 from tests.exact.programs import Claim, Program, pairs
@@ -318,6 +318,14 @@ FALSE = {
         text([ZERO, ["1/", 0], ONE], [[1, 2, "x"]], []),
         "neither a monomial nor",
     ),
+    "the root of minus one, unopened on both sides": (
+        text([["number", -1], ["sqrt", 0], ["*", 1, 1]], [[2, 0, "i"], [1, 1, "j"]], []),
+        "no generator|has no|root|sign",
+    ),
+    "an unopened root of minus one": (
+        text([["number", -1], ["sqrt", 0]], [[1, 1, "i"]], []),
+        "defined nowhere",
+    ),
     "an opened function that is none of those": (
         text([X, ["apply", "f", 0]], [[1, 0, "f"]], [["value", 0]], [], ["f"]),
         "can be opened",
@@ -426,7 +434,7 @@ def test_an_opened_function_is_not_opaque() -> None:
 
 
 def test_the_checker_uses_the_standard_library_alone() -> None:
-    tree = ast.parse(Path(derive.recheck.__file__).read_text())
+    tree = ast.parse(Path(derive.rechecking.__file__).read_text())
     modules = {
         name
         for node in ast.walk(tree)

@@ -857,16 +857,16 @@ def _conditions(program: Sequence[Instruction]) -> tuple[tuple[str, ...], tuple[
         sign, operand = signs[place], program[place]
         if operand.operation == "number":
             number = operand.number
-            if (
-                not number > 0
-                and not {"1/": number, "log": 0, "sqrt": number == 0}[instruction.operation]
-            ):
+            holds = {"1/": number != 0, "log": number > 0, "sqrt": number >= 0}
+            if not holds[instruction.operation]:
                 refuse(f"{what} is {number}: the programs are defined nowhere")
             visible[f"{what} is a number that is {condition}"] += 1
         elif _exponentials(program, place):
             visible[f"{what} is a sum of exponentials, always positive"] += 1
         elif sign == "positive" or (sign == condition):
-            visible[f"{what} is made of squares and positive numbers, always {sign}"] += 1
+            visible[
+                f"{what} is made of exponentials, squares and positive numbers, always {sign}"
+            ] += 1
         else:
             assumptions.append(f"{_words(program, place)} is {condition}")
     return tuple(assumptions), tuple(f"{text} ({n} times)" for text, n in visible.items())

@@ -1,0 +1,336 @@
+"""Which tensors get a line: those that the outputs are made of, as recognised, and no others."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy
+
+from derive.explaining.recognising import Recogniser, attention_of
+from derive.explaining.structure import Structure
+from derive.explaining.terms import (
+    Call,
+    Places,
+    Raw,
+    Scaled,
+    Shape,
+    Term,
+    Use,
+    View,
+    call,
+    in_order,
+    parts,
+    rebuilt,
+    size,
+    uses,
+    viewed,
+)
+from derive.explaining.views import canonical
+from derive.tensors import Tensor
+
+LONGEST = 9
+"""Signs up to which formulas are put into each other."""
+
+
+@dataclass(eq=False)
+class Plan:
+    """The formulas to be shown: by name, in order; ``held`` is what the program holds for each."""
+
+    formulas: dict[str, Term] = field(default_factory=dict)
+    held: dict[str, Term] = field(default_factory=dict)
+    outputs: list[str] = field(default_factory=list)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+
+
+def plan(structure: Structure, recogniser: Recogniser) -> Plan:
+    """Choose and arrange the lines of an explanation."""
+    made = Plan()
+    for reference in structure.graph.outputs:
+        output = _output(structure, recogniser, made, reference.name)
+        made.outputs.append(output)
+        made.shapes.setdefault(output, structure.value(reference.name).shape)
+    inputs = {item.name for item in structure.graph.inputs}
+    waiting = [name for term in made.formulas.values() for name in uses(term)]
+    while waiting:
+        name = waiting.pop()
+        if name in inputs or name in made.formulas:
+            continue
+        made.formulas[name] = recogniser.formula(name)
+        waiting += uses(made.formulas[name])
+    order = {name: place for place, name in enumerate([*inputs, *structure.nodes])}
+    made.formulas = {
+        name: made.formulas[name] for name in sorted(made.formulas, key=lambda n: order[n])
+    }
+    for name in made.formulas:
+        value = structure.value(name)
+        assert isinstance(value, Tensor)
+        made.held[name] = Use(name, value.shape)
+    _split_projections(made)
+    _inline(made)
+    _reshape(made)
+    return made
+
+
+def _output(structure: Structure, recogniser: Recogniser, made: Plan, name: str) -> str:
+    if not structure.is_symbolic(name):
+        made.formulas[name] = Raw(structure.nodes[name], (), (), structure.value(name).shape)
+        return name
+    operand = structure.operand(name)
+    if isinstance(operand, Use) and operand.name in structure.nodes:
+        name = operand.name
+        made.formulas[name] = recogniser.formula(name)
+    elif name in structure.nodes:
+        joined = isinstance(operand, Call)
+        whole = (
+            attention_of(recogniser, structure.before(name), structure.value(name))
+            if joined
+            else None
+        )
+        made.formulas[name] = whole or operand
+    return name
+
+
+# Projections that are cut into queries, keys and values
+
+
+def _split_projections(made: Plan) -> None:
+    """Show x Wᵀ + b as the parts that are used of it: columns of W, in heads."""
+    for name in list(made.formulas):
+        term = made.formulas[name]
+        if name in made.outputs or not _is_projection(term):
+            continue
+        sites = [places for other in made.formulas.values() for places in _sites(other, name)]
+        if not sites or any(places is None for places in sites):
+            continue
+        groups: dict[bytes, Places] = {}
+        for places in sites:
+            assert places is not None
+            bare, _, _ = canonical(places)
+            groups.setdefault(bare.ravel().tobytes(), bare)
+        cut = list(groups.values())
+        every = numpy.concatenate([places.ravel() for places in cut])
+        if len(numpy.unique(every)) != len(every) or (len(cut) == 1 and in_order(cut[0])):
+            continue
+        _replace_by_parts(made, name, cut)
+
+
+def _is_projection(term: Term) -> bool:
+    match term:
+        case Scaled(tensor=inner):
+            return _is_projection(inner)
+        case Call(function="add", arguments=(inner, _)):
+            return _is_projection(inner)
+        case Call(function="matmul"):
+            return True
+    return False
+
+
+def _sites(term: Term, name: str) -> list[Places | None]:
+    """Return the places of each view of a name; None for a use of it as it is."""
+    match term:
+        case View(tensor=Use(name=found), places=places) if found == name:
+            return [places]
+        case Use(name=found, shape=shape) if found == name:
+            return [None]
+    return [site for part in parts(term) for site in _sites(part, name)]
+
+
+def _replace_by_parts(made: Plan, name: str, cut: list[Places]) -> None:
+    term = made.formulas[name]
+    owner = numpy.full(math.prod(term.shape), -1)
+    local = numpy.zeros(math.prod(term.shape), dtype=numpy.int64)
+    labels = [f"{name}@{place}" for place in range(len(cut))]
+    for place, places in enumerate(cut):
+        owner[places.ravel()] = place
+        local[places.ravel()] = numpy.arange(places.size)
+
+    def changed(part: Term) -> Term:
+        if isinstance(part, View) and isinstance(part.tensor, Use) and part.tensor.name == name:
+            which = int(owner[part.places.ravel()[0]])
+            return viewed(Use(labels[which], cut[which].shape), local[part.places])
+        return rebuilt(part, changed)
+
+    formulas: dict[str, Term] = {}
+    for other, formula in made.formulas.items():
+        if other == name:
+            for label, places in zip(labels, cut, strict=True):
+                formulas[label] = _columns(term, places)
+                made.held[label] = View(Use(name, term.shape), places)
+        else:
+            formulas[other] = changed(formula)
+    made.formulas = formulas
+    del made.held[name]
+
+
+def _columns(term: Term, places: Places) -> Term:
+    """Return elements of a projection by the columns of its matrix that they need."""
+    width = term.shape[-1]
+    columns = numpy.unique(places % width)
+    rows = math.prod(term.shape) // width
+    low, count = int(columns[0]), len(columns)
+    box = count == columns[-1] - low + 1 and places.size == rows * count
+    if not box or count == width:
+        return viewed(term, places)
+    narrow = _narrowed(term, low, count)
+    return viewed(narrow, places // width * count + places % width - low)
+
+
+def _narrowed(term: Term, low: int, count: int) -> Term:
+    shape = (*term.shape[:-1], count)
+    match term:
+        case Scaled(factor, inner):
+            return Scaled(factor, _narrowed(inner, low, count))
+        case Call(function="add", arguments=(inner, bias)):
+            wide = bias.shape[-1:] == term.shape[-1:]
+            cut = _last_axis(bias, low, count) if wide else bias
+            return call("add", _narrowed(inner, low, count), cut, shape=shape)
+        case Call(function="matmul", arguments=(left, right)):
+            return call("matmul", left, _last_axis(right, low, count), shape=shape)
+    raise AssertionError("not a projection")
+
+
+def _last_axis(term: Term, low: int, count: int) -> Term:
+    places = _counted(term.shape)
+    return viewed(term, places[..., low : low + count])
+
+
+# Short formulas inside others
+
+
+def _inline(made: Plan) -> None:
+    """Put what is used once into the line that uses it, where the line stays short."""
+    changed = True
+    while changed:
+        changed = False
+        count = Counter(name for term in made.formulas.values() for name in uses(term))
+        for name, term in list(made.formulas.items()):
+            if name in made.outputs or count[name] != 1:
+                continue
+            user = next(other for other, t in made.formulas.items() if name in uses(t))
+            consumer = made.formulas[user]
+            if size(consumer) + size(term) > LONGEST + 1 or not _fits(consumer, name, term):
+                continue
+            made.formulas[user] = _with(consumer, name, term)
+            del made.formulas[name], made.held[name]
+            changed = True
+            break
+
+
+OPEN = {
+    *["add", "multiply", "divide", "power", "exp", "log", "sqrt", "inverse", "tanh", "sigmoid", "erf", "sin", "cos"],
+    *["silu", "gelu", "relu", "abs", "sign", "max", "min", "total", "mean"],
+}
+"""Functions whose arguments may be written out inside of them."""
+
+CLOSED = {
+    *["softmax", "masked", "attention", "joined", "largest"],
+    "softmax gradient",
+    "log-sum-exp",
+}
+"""Functions whose results keep a name of their own."""
+
+
+def _fits(consumer: Term, name: str, term: Term) -> bool:
+    inside = term.tensor if isinstance(term, Scaled) else term
+    if isinstance(inside, Raw) or (isinstance(inside, Call) and inside.function in CLOSED):
+        return False
+    whole = Scaled if isinstance(inside, Call) and _has_matmul(inside) else None
+    return _parent_is_open(consumer, name, whole is not None, top=True)
+
+
+def _has_matmul(term: Term) -> bool:
+    if isinstance(term, Call) and term.function == "matmul":
+        return True
+    return any(_has_matmul(part) for part in parts(term))
+
+
+def _parent_is_open(term: Term, name: str, product: bool, *, top: bool) -> bool:
+    if isinstance(term, Use):
+        return top
+    for part in parts(term):
+        direct = isinstance(part, Use) and part.name == name
+        if not direct:
+            if name in uses(part):
+                return _parent_is_open(part, name, product, top=False)
+            continue
+        match term:
+            case Scaled():
+                return True
+            case View(places=places, tensor=inner):
+                turned = numpy.swapaxes(_counted(inner.shape), -1, -2) if inner.shape[1:] else None
+                return top or (turned is not None and _same_order(places, turned))
+            case Call(function=function):
+                return function == "add" if product else function in OPEN
+    return False
+
+
+def _with(term: Term, name: str, inner: Term) -> Term:
+    if isinstance(term, Use) and term.name == name:
+        places = _counted(term.shape)
+        return inner if inner.shape == term.shape else viewed(inner, places)
+    changed = rebuilt(term, lambda part: _with(part, name, inner))
+    if isinstance(changed, Scaled) and isinstance(changed.tensor, Scaled):
+        from derive.explaining.steps import scaled
+
+        return scaled(changed.factor, changed.tensor)
+    if isinstance(changed, View):
+        return _transposed_product(changed) or viewed(changed.tensor, changed.places)
+    return changed
+
+
+def _transposed_product(view: View) -> Term | None:
+    """(A B)ᵀ is Bᵀ Aᵀ."""
+    inner = view.tensor
+    if isinstance(inner, View):
+        return None
+    if isinstance(inner, Scaled):
+        product = _transposed_product(View(inner.tensor, view.places))
+        return None if product is None else Scaled(inner.factor, product)
+    if not (isinstance(inner, Call) and inner.function == "matmul"):
+        return None
+    turned = numpy.swapaxes(_counted(inner.shape), -1, -2)
+    if view.places.size != turned.size or (view.places.ravel() != turned.ravel()).any():
+        return None
+    left, right = (
+        viewed(part, numpy.swapaxes(_counted(part.shape), -1, -2))
+        for part in reversed(inner.arguments)
+    )
+    return viewed(call("matmul", left, right, shape=turned.shape), _counted(view.shape))
+
+
+def _same_order(left: Places, right: Places) -> bool:
+    return left.size == right.size and bool((left.ravel() == right.ravel()).all())
+
+
+def _counted(shape: Shape) -> Places:
+    return numpy.arange(math.prod(shape)).reshape(shape)
+
+
+# Shapes as they are used
+
+
+def _reshape(made: Plan) -> None:
+    """Show each tensor in the shape with the most axes in which it is used."""
+    wanted: dict[str, list[Shape]] = {}
+
+    def collect(term: Term) -> None:
+        if isinstance(term, Use):
+            wanted.setdefault(term.name, []).append(term.shape)
+        for part in parts(term):
+            collect(part)
+
+    for term in made.formulas.values():
+        collect(term)
+    for name, held in made.held.items():
+        shapes = [held.shape, *wanted.get(name, [])]
+        best = made.shapes.get(name) or max(shapes, key=len)
+        if best != held.shape:
+            made.held[name] = _reshaped(held, best)
+
+
+def _reshaped(term: Term, shape: Shape) -> Term:
+    if isinstance(term, Use):
+        return Use(term.name, shape)
+    return viewed(term, _counted(shape))

@@ -1,0 +1,438 @@
+"""Write a formula over tensors as text and as LaTeX, with the words that it needs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Protocol
+
+import numpy
+
+from derive.constants import ExactNumber, recognised
+from derive.explaining import masks
+from derive.explaining.numbers import above_and_below, is_one
+from derive.explaining.structure import one_number
+from derive.explaining.terms import Call, Fixed, Raw, Scaled, Term, Use, View
+from derive.explaining.views import Moved, described
+from derive.graph import Argument, Reference
+
+SUM, PRODUCT, ATOM = 1, 2, 3
+"""How tightly a written formula holds together."""
+
+
+class Style(Protocol):
+    """The signs of one way of writing."""
+
+    def name(self, name: str) -> str:
+        """Write the name of a tensor."""
+
+    def transposed(self, text: str) -> str:
+        """Write the transpose of an atom."""
+
+    def ranged(self, text: str, ranges: tuple[str, ...]) -> str:
+        """Write a part of a tensor; positions count from 1."""
+
+    def bracketed(self, text: str) -> str:
+        """Put brackets around a formula."""
+
+    def quotient(self, above: str, below: str) -> str:
+        """Write a quotient; in text both are bracketed already where they must be."""
+
+    def number(self, number: ExactNumber) -> str:
+        """Write an exact positive number."""
+
+    def function(self, name: str, arguments: str) -> str:
+        """Write a function of arguments."""
+
+    def power(self, base: str, exponent: str) -> str:
+        """Write a power of an atom."""
+
+    def said(self, words: str) -> str:
+        """Write words inside of a formula."""
+
+    circle: str
+    space: str
+    fraction_is_atom: bool
+
+
+class Plain:
+    """One line of plain text."""
+
+    circle, space, fraction_is_atom = " ∘ ", " ", False
+
+    def name(self, name: str) -> str:
+        """Write the name of a tensor."""
+        return name
+
+    def transposed(self, text: str) -> str:
+        """Write the transpose of an atom."""
+        return f"{text}ᵀ"
+
+    def ranged(self, text: str, ranges: tuple[str, ...]) -> str:
+        """Write a part of a tensor; positions count from 1."""
+        return f"{text}[{', '.join(ranges)}]"
+
+    def bracketed(self, text: str) -> str:
+        """Put brackets around a formula."""
+        return f"({text})"
+
+    def quotient(self, above: str, below: str) -> str:
+        """Write a quotient; in text both are bracketed already where they must be."""
+        return f"{above} / {below}"
+
+    def number(self, number: ExactNumber) -> str:
+        """Write an exact positive number."""
+        return str(number)
+
+    def function(self, name: str, arguments: str) -> str:
+        """Write a function of arguments."""
+        return f"{name}({arguments})"
+
+    def power(self, base: str, exponent: str) -> str:
+        """Write a power of an atom."""
+        return f"{base}^{exponent if exponent.isdigit() else f'({exponent})'}"
+
+    def said(self, words: str) -> str:
+        """Write words inside of a formula."""
+        return words
+
+
+_ESCAPED = {
+    "\\": r"\textbackslash{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+_SHORT = re.compile(r"(d?)([a-zA-Zℓ])(\d*)(′*)")
+
+
+def escaped(text: str) -> str:
+    """Return text as LaTeX that prints exactly it."""
+    return "".join(_ESCAPED.get(character, character) for character in text)
+
+
+class Latex:
+    """LaTeX for maths mode."""
+
+    circle, space, fraction_is_atom = r" \circ ", r" \, ", True
+
+    def name(self, name: str) -> str:
+        """Write the name of a tensor."""
+        match = _SHORT.fullmatch(name)
+        if match is None:
+            return rf"\text{{{escaped(name)}}}"
+        gradient, letter, digits, primes = match.groups()
+        letter = r"\ell" if letter == "ℓ" else letter
+        index = f"_{{{digits}}}" if digits else ""
+        return (r"\mathrm{d}" if gradient else "") + letter + index + "'" * len(primes)
+
+    def transposed(self, text: str) -> str:
+        """Write the transpose of an atom."""
+        return rf"{{{text}}}^{{\top}}"
+
+    def ranged(self, text: str, ranges: tuple[str, ...]) -> str:
+        """Write a part of a tensor; positions count from 1."""
+        inside = ",\\,".join(one.replace("..", r"\ldots ") for one in ranges)
+        return f"{text}[{inside}]"
+
+    def bracketed(self, text: str) -> str:
+        """Put brackets around a formula."""
+        return rf"\left({text}\right)"
+
+    def quotient(self, above: str, below: str) -> str:
+        """Write a quotient; in text both are bracketed already where they must be."""
+        return rf"\frac{{{above}}}{{{below}}}"
+
+    def number(self, number: ExactNumber) -> str:
+        """Write an exact positive number."""
+        parts = []
+        if number.coefficient != 1 or (number.degree == 1 and not number.logarithms):
+            parts.append(_fraction(number.coefficient))
+        if number.degree > 1:
+            index = "" if number.degree == 2 else f"[{number.degree}]"
+            parts.append(rf"\sqrt{index}{{{_fraction(number.radicand)}}}")
+        parts += [r"\ln 2"] * number.logarithms
+        return r" \, ".join(parts)
+
+    def function(self, name: str, arguments: str) -> str:
+        """Write a function of arguments."""
+        return rf"\operatorname{{{escaped(name)}}}\left({arguments}\right)"
+
+    def power(self, base: str, exponent: str) -> str:
+        """Write a power of an atom."""
+        return f"{{{base}}}^{{{exponent}}}"
+
+    def said(self, words: str) -> str:
+        """Write words inside of a formula."""
+        return rf"\text{{{escaped(words)}}}"
+
+
+def _fraction(value: Fraction) -> str:
+    if value.denominator == 1:
+        return str(value)
+    sign = "-" if value < 0 else ""
+    return rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
+
+
+@dataclass(eq=False)
+class Writer:
+    """Write formulas with the names of a program; ``notes`` collects what is said in words.
+
+    ``axes`` names the last axes of the weights whose softmax has this identity.
+    """
+
+    style: Style
+    names: Mapping[str, str]
+    axes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def line(self, term: Term) -> tuple[str, tuple[str, ...]]:
+        """Write a whole formula and return it with its notes."""
+        self.notes = []
+        text, _ = self._top(term)
+        return text, tuple(dict.fromkeys(self.notes))
+
+    def _top(self, term: Term) -> tuple[str, int]:
+        if isinstance(term, View) and not isinstance(term.tensor, Use):
+            moved = described(term.places, term.tensor.shape)
+            if not moved.ranges and not moved.transposed:
+                written = self._write(term.tensor)
+                self.notes += [words.format("").strip() for words in moved.words]
+                return written
+        return self._write(term)
+
+    def _write(self, term: Term) -> tuple[str, int]:
+        match term:
+            case Use(name):
+                return self.style.name(self.names[name]), ATOM
+            case Fixed():
+                return self._fixed(term)
+            case View():
+                return self._view(term)
+            case Scaled(factor, inner):
+                return self._scaled(factor, inner)
+            case Raw():
+                return self._raw(term), ATOM
+            case Call():
+                return self._call(term)
+
+    def _at(self, term: Term, needed: int) -> str:
+        text, strength = self._write(term)
+        return text if strength >= needed else self.style.bracketed(text)
+
+    def _view(self, term: View) -> tuple[str, int]:
+        moved = described(term.places, term.tensor.shape)
+        if moved == Moved() or moved.words == ("axes reordered",):
+            return self._write(term.tensor)
+        text = self._at(term.tensor, ATOM)
+        if moved.ranges:
+            text = self.style.ranged(text, moved.ranges)
+        for words in moved.words:
+            if words == "rearranged":
+                text = self.style.function("rearranged", text)
+            elif words not in ("axes reordered", "transposed"):
+                self.notes.append(words.format(self._short(term.tensor)))
+        if moved.transposed or "transposed" in moved.words:
+            text = self.style.transposed(text)
+        return text, ATOM
+
+    def _short(self, term: Term) -> str:
+        """Return what words call a tensor: its name, where it has one."""
+        return self.names[term.name] if isinstance(term, Use) else "it"
+
+    def _fixed(self, term: Fixed) -> tuple[str, int]:
+        values = term.values
+        if values.size == 1 or not term.name:
+            first = values.ravel()[0]
+            if not numpy.isfinite(first):
+                return self.style.said(str(first)), ATOM
+            number = recognised(float(first))
+            if number.coefficient < 0:
+                return f"-{self.style.number(_size(number))}", SUM
+            return self.style.number(
+                number
+            ), ATOM if number.coefficient.denominator == 1 else PRODUCT
+        return self.style.name(self.names.get(term.name, term.name)), ATOM
+
+    def _scaled(self, factor: ExactNumber, inner: Term) -> tuple[str, int]:
+        above, below = above_and_below(factor)
+        is_sum = isinstance(inner, Call) and inner.function == "add"
+        text = self._at(inner, PRODUCT)
+        if self.style.fraction_is_atom and is_sum and is_one(above) and not is_one(below):
+            text = self._write(inner)[0]
+        if not is_one(above):
+            text = f"{self.style.number(above)}{self.style.space}{text}"
+        if not is_one(below):
+            under = self.style.number(below)
+            if " " in under and not self.style.fraction_is_atom:
+                under = self.style.bracketed(under)
+            text = self.style.quotient(text, under)
+        if factor.coefficient < 0:
+            return f"-{text}", SUM
+        return text, PRODUCT
+
+    def _raw(self, term: Raw) -> str:
+        written = dict(
+            zip(term.references, (self._write(part)[0] for part in term.arguments), strict=True)
+        )
+        for name, values in term.given:
+            written[name] = self._write(_constant(values, name))[0]
+        given = [self._argument(argument, written) for argument in term.node.arguments]
+        given += [f"{k}={self._argument(v, written)}" for k, v in term.node.keywords]
+        text = self.style.function(term.node.operation, ", ".join(given))
+        return text if term.item is None else self.style.ranged(text, (str(term.item + 1),))
+
+    def _argument(self, argument: Argument, written: Mapping[str, str]) -> str:
+        if isinstance(argument, Reference):
+            return written[argument.name]
+        if isinstance(argument, tuple):
+            inside = ", ".join(self._argument(part, written) for part in argument)
+            return f"[{inside}]"
+        if isinstance(argument, int | float) and not isinstance(argument, bool):
+            return f"{argument}"
+        return self.style.said(str(argument))
+
+    def _call(self, term: Call) -> tuple[str, int]:
+        a, function = term.arguments, term.function
+        match function:
+            case "add":
+                return self._sum(a), SUM
+            case "multiply":
+                return self.style.circle.join(self._at(part, ATOM) for part in a), PRODUCT
+            case "matmul":
+                return " ".join(self._at(part, ATOM) for part in a), PRODUCT
+            case "divide" | "inverse":
+                above, below = a if function == "divide" else (Fixed(numpy.asarray(1)), a[0])
+                if self.style.fraction_is_atom:
+                    return self.style.quotient(self._write(above)[0], self._write(below)[0]), ATOM
+                return self.style.quotient(self._at(above, PRODUCT), self._at(below, ATOM)), PRODUCT
+            case "power":
+                return self.style.power(self._at(a[0], ATOM), str(term.option("exponent"))), ATOM
+            case "total" | "mean" | "largest":
+                return self._reduced(term), ATOM
+            case "softmax":
+                return self._softmax(term), ATOM
+            case "masked":
+                return self._masked(term), ATOM
+            case "attention":
+                return self._attention(term), PRODUCT
+            case "softmax gradient":
+                return self._gradient(a), PRODUCT
+            case "joined":
+                return self._joined(term), ATOM
+            case "turned":
+                pairs = "neighbours" if term.option("pairs") else "halves"
+                self.notes.append(f"turn: the {pairs} (x, y) of the last axis become (-y, x)")
+                return self.style.function("turn", self._write(a[0])[0]), ATOM
+            case "layer norm" | "RMS norm":
+                epsilon = recognised(float(term.option("epsilon")))
+                self.notes.append(f"ε = {_decimal(term.option('epsilon'), epsilon)}")
+        return self.style.function(function, ", ".join(self._write(part)[0] for part in a)), ATOM
+
+    def _sum(self, terms: tuple[Term, ...]) -> str:
+        text = self._write(terms[0])[0]
+        for term in terms[1:]:
+            written = self._write(term)[0]
+            if written.startswith("-"):
+                text += f" - {written[1:]}"
+            else:
+                text += f" + {written}"
+        return text
+
+    def _reduced(self, term: Call) -> str:
+        inner = term.arguments[0]
+        rank, which = len(inner.shape), term.option("axes")
+        word = {"total": "sum", "mean": "mean", "largest": "max"}[term.function]
+        if which == (rank - 1,):
+            word = f"row{word}"
+        elif which == (rank - 2,):
+            word = f"column{word}"
+        elif len(which) < rank:
+            self.notes.append(f"{word} over axis {', '.join(str(axis + 1) for axis in which)}")
+        return self.style.function(word, self._write(inner)[0])
+
+    def _softmax(self, term: Call) -> str:
+        axis, rank = term.option("axis"), len(term.shape)
+        named = self.axes.get(id(term), ())
+        over = named[axis] if -axis <= len(named) else f"axis {rank + axis + 1} of {rank}"
+        name = "softmax"
+        if term.option("plus_one"):
+            name = "softmax1"
+            self.notes.append("softmax1: exp / (1 + sum of exp)")
+        self.notes.append(f"over {over}")
+        if term.option("empty"):
+            self.notes.append("a query without keys gets zeros")
+        return self.style.function(name, self._write(term.arguments[0])[0])
+
+    def _masked(self, term: Call) -> str:
+        keep, fill = term.option("keep"), term.option("fill")
+        said = masks.described(keep)
+        if fill == float(numpy.finfo(numpy.float64).min):
+            self.notes.append("left out by the smallest float, not by minus infinity")
+        elif fill != -math.inf:
+            number = recognised(fill)
+            said = said.replace("left out", f"set to {number}")
+        self.notes.insert(0, said)
+        return self.style.function("masked", self._write(term.arguments[0])[0])
+
+    def _attention(self, term: Call) -> str:
+        query, key, values = (self._at(part, ATOM) for part in term.arguments)
+        product = f"{query} {self.style.transposed(key)}"
+        above, below = above_and_below(term.option("factor"))
+        if not is_one(above):
+            product = f"{self.style.number(above)}{self.style.space}{product}"
+        if not is_one(below):
+            product = self.style.quotient(product, self.style.number(below))
+        self.notes.append("softmax over keys")
+        keep = term.option("keep")
+        if keep is not None:
+            self.notes.append(masks.described(keep))
+        return f"{self.style.function('softmax', product)} {values}"
+
+    def _gradient(self, a: tuple[Term, ...]) -> str:
+        weights, gradient = (self._at(part, ATOM) for part in a)
+        self.notes.append("the softmax's vector-Jacobian product")
+        inner = self.style.function("rowsum", f"{gradient}{self.style.circle}{weights}")
+        difference = self.style.bracketed(f"{gradient} - {inner}")
+        return f"{weights}{self.style.circle}{difference}"
+
+    def _joined(self, term: Call) -> str:
+        inside = ", ".join(self._write(part)[0] for part in term.arguments)
+        places = term.option("places")
+        for axis in range(len(term.shape)):
+            if _is_concatenation(term, places, axis):
+                self.notes.append(f"joined along axis {axis + 1}")
+                return f"[{inside}]"
+        return self.style.function("rearranged", inside)
+
+
+def _is_concatenation(term: Call, places: Any, axis: int) -> bool:
+    first, blocks = 0, []
+    for part in term.arguments:
+        length = math.prod(part.shape)
+        rest = math.prod(term.shape) // term.shape[axis]
+        if length % rest:
+            return False
+        shape = (*term.shape[:axis], length // rest, *term.shape[axis + 1 :])
+        blocks.append(numpy.arange(first, first + length).reshape(shape))
+        first += length
+    joined = numpy.concatenate(blocks, axis=axis)
+    return joined.shape == places.shape and bool((joined == places).all())
+
+
+def _constant(values: Any, name: str) -> Fixed:
+    array = numpy.asarray(values)
+    return Fixed(array) if one_number(array) is not None else Fixed(array, name)
+
+
+def _size(number: ExactNumber) -> ExactNumber:
+    return ExactNumber(abs(number.coefficient), number.radicand, number.degree, number.logarithms)
+
+
+def _decimal(value: float, number: ExactNumber) -> str:
+    return f"{value:g}" if float(f"{value:g}") == value else str(number)
