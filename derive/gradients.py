@@ -74,7 +74,7 @@ class _Backward:
         self.mechanism = mechanism
         self.output = mechanism.stages[-1].array
         self.tidier = Tidier(mechanism.stages, mechanism.indicators)
-        self.shapes = _shapes(mechanism)
+        self.shapes, self.same = _shapes(mechanism)
         self.active = _active(mechanism)
         self.terms: dict[IndexedBase, list[Expr]] = {}
         self.sources: dict[IndexedBase, list[str]] = {}
@@ -128,7 +128,8 @@ class _Backward:
                 found.append(self.choice(stage.array, gradient))
         for base in sorted(stage.reads & self.active, key=str):
             entry = Entry(base, self.letters[base], self.shapes[base])
-            terms = contributions(stage, self.shapes[stage.array], weight, entry)
+            value = Stage(stage.target, stage.value.xreplace(self.same))
+            terms = contributions(value, self.shapes[stage.array], weight, entry)
             self.terms.setdefault(base, []).extend(terms)
             self.sources.setdefault(base, []).append(choice.role)
         return found
@@ -153,15 +154,19 @@ class _Backward:
         return fewer and readers <= own
 
 
-def _shapes(mechanism: Mechanism) -> dict[IndexedBase, tuple[Expr, ...]]:
-    """Return the shape of every array in letters, sizes that are equal by the same letter."""
+def _shapes(
+    mechanism: Mechanism,
+) -> tuple[dict[IndexedBase, tuple[Expr, ...]], dict[Symbol, Expr]]:
+    """Return the shape of every array in letters, and sizes that are called by another's letter."""
     same = {symbol: value for symbol, value in mechanism.relations if value.is_Symbol}
     given = {
         base: tuple(size.xreplace(same) for size in mechanism.shapes[base])
         for base in mechanism.inputs
     }
     lengths = Lengths(given).assume(same).learn(mechanism.stages)
-    return {base: tuple(map(_size, shape)) for base, shape in lengths.shapes.items()}
+    shapes = {base: tuple(map(_size, shape)) for base, shape in lengths.shapes.items()}
+    known = {size: _size(lengths[size]) for size in UPPER_LIMIT.values() if size in lengths}
+    return shapes, {size: other for size, other in known.items() if other != size}
 
 
 def _size(length: int | Expr) -> Expr:

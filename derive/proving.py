@@ -16,6 +16,9 @@ from derive.program import Program
 from derive.rechecking import recheck
 from derive.tensors import KINDS, ZERO, Tensors
 
+INDICATOR = "indicator "
+"""How the names of the functions begin that stand for comparisons."""
+
 
 @dataclass(frozen=True)
 class Proved:
@@ -66,4 +69,17 @@ def proof(
     text = found.certificate.to_json()
     # No proof is reported that the checker, which shares no code with the prover, refuses.
     checked = recheck(text)
-    return Proved(text, len(pairs), checked.definitions, checked.assumptions)
+    return Proved(text, len(pairs), checked.definitions, _readable(checked.assumptions))
+
+
+def _readable(conditions: Sequence[str]) -> tuple[str, ...]:
+    """Say in one sentence what a maximum's gradient needs of every row."""
+    ties = [condition for condition in conditions if INDICATOR in condition]
+    rest = tuple(condition for condition in conditions if INDICATOR not in condition)
+    if not ties:
+        return rest
+    return (
+        *rest,
+        f"{len(ties)} sums of comparisons are not zero: where the gradient of a maximum is shared "
+        "among the elements that are largest, there is one",
+    )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
+from textwrap import wrap
 from typing import Any, ClassVar
 
 from typing_extensions import TypeAliasType
@@ -209,6 +210,10 @@ class Report:
         )
 
 
+WIDTH = 96
+_INDENTED: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
+_LISTED: dict[str, Any] = {"initial_indent": "  - ", "subsequent_indent": "    "}
+
 ADVICE = {
     Verdict.PROVED: "the two are equal for all real inputs at the shapes listed",
     Verdict.IDENTITY_TESTED: "the two agree as formulas at these shapes, up to the chance given",
@@ -254,7 +259,9 @@ def _after_claims(report: Report) -> list[str]:
     )
     for title, sentences in parts:
         if sentences:
-            lines += ["", title, *(f"  - {visible(sentence)}" for sentence in sentences)]
+            lines += ["", title]
+            for sentence in sentences:
+                lines += wrap(visible(sentence), WIDTH, **_LISTED)
     if report.versions:
         lines += ["", ", ".join(f"{name} {version}" for name, version in report.versions)]
     return lines
@@ -279,7 +286,7 @@ def _witness_lines(shape: str, witness: Witness) -> list[str]:
     if zero:
         lines.append(f"    {', '.join(zero)} all zero")
     if witness.departure:
-        lines.append(f"  {witness.departure}")
+        lines += wrap(witness.departure, WIDTH, **_INDENTED)
     return lines
 
 

@@ -11,7 +11,7 @@ from derive.arrays import Unsupported
 from derive.aten.shapes import count, rearranged
 from derive.aten.table import Value, axes, operation, signs, symbolic, tensor
 from derive.constants import ExactNumber
-from derive.tensors import Array, Tensor, Tensors
+from derive.tensors import Tensor, Tensors
 
 
 @operation("add.Tensor", "add.Scalar", "add_.Scalar", "add_.Tensor")

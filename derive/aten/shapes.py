@@ -29,7 +29,6 @@ def rearranged(m: Tensors[Any], how: Rearrangement, *values: Value) -> Value:
     "lift_fresh_copy.default",
     "contiguous.default",
     "lift_fresh.default",
-    "_conj.default",
     "positive.default",
 )
 def clone(m: Tensors[Any], x: Value, **_: Any) -> Value:

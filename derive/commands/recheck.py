@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from derive.errors import InputError
 
+if TYPE_CHECKING:
+    from derive.rechecking import Recheck
+
 REFUSED = 1
+LOWERING = "that the instructions are what the two programs compute, element by element"
 LARGEST = 256 * 2**20
 """Bytes of a certificate that are read at most."""
 
@@ -38,4 +43,24 @@ def recheck(file: Path, quiet: bool) -> None:
         click.echo(f"refused: {refused}", err=True)
         sys.exit(REFUSED)
     if not quiet:
-        click.echo(str(found))
+        click.echo("\n".join(_lines(found)))
+
+
+def _lines(found: Recheck) -> list[str]:
+    first, last = found.labels[0], found.labels[-1]
+    lines = [
+        f"accepted: {found.statement}",
+        "",
+        f"  pairs         {first} to {last}" if len(found.labels) > 1 else f"  pair          {first}",
+        f"  instructions  {found.instructions}",
+        f"  definitions   {found.definitions}, each fixed by what stands before it",
+    ]
+    for title, sentences in (
+        ("side conditions", found.assumptions),
+        ("conditions that hold for all inputs", found.always),
+        ("functions of which only congruence is used", found.opaque),
+        ("taken on trust", (LOWERING,)),
+    ):
+        if sentences:
+            lines += ["", title, *(f"  - {sentence}" for sentence in sentences)]
+    return lines

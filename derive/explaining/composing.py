@@ -27,7 +27,7 @@ from derive.explaining.terms import (
     uses,
     viewed,
 )
-from derive.explaining.views import canonical
+from derive.explaining.views import Moved, canonical, described
 from derive.tensors import Tensor
 
 LONGEST = 9
@@ -57,7 +57,7 @@ def plan(structure: Structure, recogniser: Recogniser) -> Plan:
         name = waiting.pop()
         if name in inputs or name in made.formulas:
             continue
-        made.formulas[name] = recogniser.formula(name)
+        made.formulas[name] = _tidied(recogniser.formula(name))
         waiting += uses(made.formulas[name])
     order = {name: place for place, name in enumerate([*inputs, *structure.nodes])}
     made.formulas = {
@@ -67,6 +67,7 @@ def plan(structure: Structure, recogniser: Recogniser) -> Plan:
         value = structure.value(name)
         assert isinstance(value, Tensor)
         made.held[name] = Use(name, value.shape)
+    _inline(made)
     _split_projections(made)
     _inline(made)
     _reshape(made)
@@ -120,8 +121,12 @@ def _is_projection(term: Term) -> bool:
     match term:
         case Scaled(tensor=inner):
             return _is_projection(inner)
-        case Call(function="add", arguments=(inner, _)):
-            return _is_projection(inner)
+        case View(inner, places):
+            return in_order(places) and places.size == math.prod(inner.shape) and (
+                places.shape[-1:] == inner.shape[-1:] and _is_projection(inner)
+            )
+        case Call(function="add", arguments=(inner, bias)):
+            return _is_projection(inner) and math.prod(bias.shape) in (1, term.shape[-1])
         case Call(function="matmul"):
             return True
     return False
@@ -180,6 +185,8 @@ def _columns(term: Term, places: Places) -> Term:
 def _narrowed(term: Term, low: int, count: int) -> Term:
     shape = (*term.shape[:-1], count)
     match term:
+        case View(inner, _):
+            return viewed(_narrowed(inner, low, count), _counted(shape))
         case Scaled(factor, inner):
             return Scaled(factor, _narrowed(inner, low, count))
         case Call(function="add", arguments=(inner, bias)):
@@ -253,14 +260,13 @@ def _parent_is_open(term: Term, name: str, product: bool, *, top: bool) -> bool:
         direct = isinstance(part, Use) and part.name == name
         if not direct:
             if name in uses(part):
-                return _parent_is_open(part, name, product, top=False)
+                return _parent_is_open(part, name, product, top=top and isinstance(term, Scaled))
             continue
         match term:
             case Scaled():
                 return True
-            case View(places=places, tensor=inner):
-                turned = numpy.swapaxes(_counted(inner.shape), -1, -2) if inner.shape[1:] else None
-                return top or (turned is not None and _same_order(places, turned))
+            case View():
+                return top
             case Call(function=function):
                 return function == "add" if product else function in OPEN
     return False
@@ -280,6 +286,11 @@ def _with(term: Term, name: str, inner: Term) -> Term:
     return changed
 
 
+def _tidied(term: Term) -> Term:
+    changed = rebuilt(term, _tidied)
+    return (_transposed_product(changed) or changed) if isinstance(changed, View) else changed
+
+
 def _transposed_product(view: View) -> Term | None:
     """(A B)ᵀ is Bᵀ Aᵀ."""
     inner = view.tensor
@@ -291,17 +302,19 @@ def _transposed_product(view: View) -> Term | None:
     if not (isinstance(inner, Call) and inner.function == "matmul"):
         return None
     turned = numpy.swapaxes(_counted(inner.shape), -1, -2)
-    if view.places.size != turned.size or (view.places.ravel() != turned.ravel()).any():
+    places = numpy.argsort(turned.ravel())[view.places]
+    before, after = described(view.places, inner.shape), described(places, turned.shape)
+    if not _is_odd(before) or _is_odd(after):
         return None
     left, right = (
         viewed(part, numpy.swapaxes(_counted(part.shape), -1, -2))
         for part in reversed(inner.arguments)
     )
-    return viewed(call("matmul", left, right, shape=turned.shape), _counted(view.shape))
+    return viewed(call("matmul", left, right, shape=turned.shape), places)
 
 
-def _same_order(left: Places, right: Places) -> bool:
-    return left.size == right.size and bool((left.ravel() == right.ravel()).all())
+def _is_odd(moved: Moved) -> bool:
+    return moved.transposed or bool({"rearranged", "transposed"} & set(moved.words))
 
 
 def _counted(shape: Shape) -> Places:

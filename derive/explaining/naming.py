@@ -28,7 +28,8 @@ def named(plan: Plan, inputs: Sequence[str], outputs: Mapping[str, str]) -> Name
         if output.startswith("gradient of "):
             wished[name] = (f"d{output.removeprefix('gradient of ')}", output)
         elif wished.get(name, ("", ""))[1] != "output":
-            wished[name] = (wished[name][0] if name in wished else "y", "output")
+            base = wished.get(name, ("t", ""))[0]
+            wished[name] = ("y" if base == "t" else base, "output")
     names = Names({name: name for name in inputs})
     taken = set(inputs)
     bases = [base for base, _ in wished.values()]

@@ -16,8 +16,8 @@ from derive.arrays import Unsupported
 from derive.constants import ExactNumber
 from derive.explaining.meaning import softmax, turned_halves, turned_pairs
 from derive.explaining.numbers import is_one, product
-from derive.explaining.steps import structural
-from derive.explaining.structure import Step, Structure, use_size
+from derive.explaining.steps import scaled, structural
+from derive.explaining.structure import NOWHERE, Source, Step, Structure, use_size
 from derive.explaining.terms import Scaled, Term, Use, View, call, parts, viewed
 from derive.graph import Reference
 from derive.tensors import LOWEST, MINUS_INFINITY, NOT_A_NUMBER, ZERO, Tensor
@@ -211,7 +211,7 @@ def softmax_gradient(recogniser: Recogniser, step: Step) -> Term | None:
     earlier = [name for name, _ in recogniser.candidates(step)]
     for name in earlier:
         operand = structure.operand(name)
-        if not isinstance(operand, Use):
+        if not isinstance(operand, Use) or structure.steps[operand.name].node is None:
             continue
         weights = recogniser.formula(operand.name)
         if not _is_softmax(weights):
@@ -403,7 +403,55 @@ def _attention(
     return None
 
 
+def joined_sum(recogniser: Recogniser, step: Step) -> Term | None:
+    """Tensors added up that each stand among zeros: they are put side by side."""
+    if operation(step) != "add":
+        return None
+    structure = recogniser.structure
+    sources = _padded_terms(structure, step.name)
+    if sources is None or len(sources) < 2:
+        return None
+    places = numpy.full(step.shape, NOWHERE)
+    terms: list[Term] = []
+    first = 0
+    for source in sources:
+        inside = source.places != NOWHERE
+        if (places[inside] != NOWHERE).any():
+            return None
+        shape = _box(inside)
+        places[inside] = numpy.arange(first, first + inside.sum())
+        first += int(inside.sum())
+        term = structure.gathered(source.places[inside].reshape(shape))
+        terms.append(scaled(source.factor, term))
+    if (places == NOWHERE).any():
+        return None
+    term = call("joined", *terms, shape=step.shape, places=places)
+    return term if recogniser.point.holds(term, structure.value(step.name)) else None
+
+
+def _padded_terms(structure: Structure, name: str) -> list[Source] | None:
+    if name in structure.padded:
+        return [structure.padded[name]]
+    node = structure.nodes.get(name)
+    if node is None or _operation_of(structure, name) != "add":
+        return None
+    found = []
+    for argument in node.arguments:
+        inner = _padded_terms(structure, argument.name) if isinstance(argument, Reference) else None
+        if inner is None:
+            return None
+        found += inner
+    return found
+
+
+def _box(inside: Any) -> tuple[int, ...]:
+    """Return the shape of the places that hold, where they form a block."""
+    shape = tuple(len(numpy.unique(axis)) for axis in numpy.nonzero(inside))
+    return shape if use_size(shape) == inside.sum() else (int(inside.sum()),)
+
+
 GUESSES: tuple[Guess, ...] = (
+    joined_sum,
     masked,
     normalised,
     softmax_gradient,

@@ -17,7 +17,7 @@ from derive.explaining.numbers import ONE, inverse, is_one, negated, product
 from derive.explaining.point import Point
 from derive.explaining.terms import Call, Places, Scaled, Shape, Term, Use, View, call, in_order
 from derive.graph import Argument, Graph, Node, Reference
-from derive.tensors import Tensor
+from derive.tensors import ZERO, Tensor
 
 NOWHERE = -1
 """The place of an element that comes from no symbolic tensor."""
@@ -29,6 +29,7 @@ MOVES: dict[str, tuple[int, ...]] = {
     ),
     **dict.fromkeys(("slice_scatter.default", "select_scatter.default", "copy.default"), (0, 1)),
     "as_strided_scatter.default": (0, 1),
+    "constant_pad_nd.default": (0, 2),
     "index_put.default": (0, 2),
     "scatter.src": (0, 3),
 }
@@ -65,6 +66,7 @@ class Structure:
     nodes: dict[str, Node] = field(default_factory=dict)
     _firsts: list[int] = field(default_factory=list)
     _names: list[str] = field(default_factory=list)
+    padded: dict[str, Source] = field(default_factory=dict)
     _pieces: dict[str, tuple[Places, ...]] = field(default_factory=dict)
     _before: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -171,6 +173,8 @@ class Structure:
 
     def _place(self, node: Node) -> None:
         source = self._moved(node) or self._scaled(node) or self._unchanged(node)
+        self._follow_padding(node)
+        self._pad_by_choice(node)
         if source is not None:
             self.sources[node.name] = source
             return
@@ -180,6 +184,19 @@ class Structure:
             self._enter(Step(node.name, shape, self._next, parent, node.arguments[1]))
         else:
             self._enter(Step(node.name, shape, self._next, node))
+
+    def _follow_padding(self, node: Node) -> None:
+        """Follow a tensor among zeros through moves that leave all of it in order."""
+        read = [reference.name for reference in node.references()]
+        if len(read) != 1 or read[0] not in self.padded:
+            return
+        name = node.operation.removeprefix("aten.")
+        if name in MOVES and isinstance(self.point.values[node.name], Tensor):
+            before = self.padded[read[0]]
+            arguments = [before.places, *map(self._known, node.arguments[1:])]
+            keywords = {key: self._known(argument) for key, argument in node.keywords}
+            places = numpy.asarray(TABLE[node.operation](None, *arguments, **keywords))
+            self.padded[node.name] = Source(places.astype(numpy.int64), before.factor)
 
     def _place_pieces(self, node: Node) -> None:
         """Remember the pieces of a tensor that is split: ``getitem`` takes them out."""
@@ -216,9 +233,31 @@ class Structure:
             return None
         places = numpy.asarray(TABLE[node.operation](None, *arguments, **keywords))
         places = places.astype(numpy.int64)
-        if (places == NOWHERE).any() or any(str(f) != str(factors[0]) for f in factors):
+        if not factors or any(str(f) != str(factors[0]) for f in factors):
+            return None
+        if (places == NOWHERE).any():
+            self._pad(node, Source(places, factors[0]))
             return None
         return Source(places, factors[0])
+
+    def _pad_by_choice(self, node: Node) -> None:
+        """See a choice between a tensor and zeros as that tensor among zeros."""
+        if node.operation.removeprefix("aten.").partition(".")[0] != "where":
+            return
+        condition, left, right = (self._known(argument) for argument in node.arguments)
+        if symbolic(condition) or symbolic(left) == symbolic(right):
+            return
+        source = self._source_of(node.arguments[1 if symbolic(left) else 2])
+        if source is None or numpy.any(numpy.asarray(right if symbolic(left) else left)):
+            return
+        taken = numpy.asarray(condition) if symbolic(left) else ~numpy.asarray(condition)
+        self._pad(node, Source(numpy.where(taken, source.places, NOWHERE), source.factor))
+
+    def _pad(self, node: Node, source: Source) -> None:
+        """Remember a tensor that is put among zeros."""
+        value = self.point.values[node.name]
+        if isinstance(value, Tensor) and (value.kinds[source.places == NOWHERE] == ZERO).all():
+            self.padded[node.name] = source
 
     def _as_places(self, argument: Argument, factors: list[ExactNumber]) -> Any:
         if isinstance(argument, tuple):
@@ -228,7 +267,7 @@ class Structure:
             factors.append(source.factor)
             return source.places
         fixed = self.point.values[argument.name] if isinstance(argument, Reference) else argument
-        return numpy.full(numpy.shape(fixed), NOWHERE)
+        return numpy.full(numpy.shape(fixed), NOWHERE, dtype=numpy.int64)
 
     def _known(self, argument: Argument) -> Any:
         if isinstance(argument, tuple):

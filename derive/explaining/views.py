@@ -110,7 +110,20 @@ def _order(local: Places, box: Shape) -> tuple[str, ...]:
     for axes in itertools.permutations(range(len(kept) - 1)):
         if _reordered(local, counted.transpose(*axes, len(kept) - 1)):
             return ("axes reordered",)
-    return ("rearranged",)
+    return _rows_moved(local, box) or ("rearranged",)
+
+
+def _rows_moved(local: Places, box: Shape) -> tuple[str, ...]:
+    """Tell whether whole rows are moved, as when two leading axes that were merged trade places."""
+    width, count = box[-1], math.prod(box) // box[-1]
+    rows = local.reshape(-1, width) if local.size % width == 0 else local.reshape(1, -1)
+    if rows.shape != (count, width) or (rows != rows[:, :1] + numpy.arange(width)).any():
+        return ()
+    order = rows[:, 0] // width
+    for first in (n for n in range(2, count) if count % n == 0):
+        if (order == numpy.arange(count).reshape(first, -1).T.ravel()).all():
+            return ("axes reordered",)
+    return ("rows of {} in another order",)
 
 
 def _head_orders(box: Shape, last: int) -> Iterator[tuple[str, Places]]:

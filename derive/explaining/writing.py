@@ -202,7 +202,11 @@ class Writer:
             moved = described(term.places, term.tensor.shape)
             if not moved.ranges and not moved.transposed:
                 written = self._write(term.tensor)
-                self.notes += [words.format("").strip() for words in moved.words]
+                self.notes += [
+                    words.replace(" of {}", "").replace("{} ", "")
+                    for words in moved.words
+                    if words != "axes reordered"
+                ]
                 return written
         return self._write(term)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from derive.publish.notation import ATOM, PRODUCT, REACH, Phrase, Text, marked
+from derive.publish.notation import ATOM, PRODUCT, REACH, Phrase, Text, marked, parts_of_name
 
 
 class Html(Text):
@@ -29,7 +29,12 @@ class Html(Text):
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
         below = super().entry("", indices).text.removeprefix("_")
-        return Phrase(f"<i>{letter}</i><sub>{below}</sub>")
+        stem, label = parts_of_name(letter, lambda stem: f"{stem}\N{COMBINING MACRON}")
+        raised = f"<sup>({label})</sup>" if label else ""
+        return Phrase(f"<i>{stem}</i>{raised}<sub>{below}</sub>")
+
+    def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
+        return super().bracket(left, "&lt;" if relation == "<" else relation, right)
 
     def divide(self, numerator: Phrase, denominator: Phrase) -> Phrase:
         above, below = self.bracketed(numerator, PRODUCT), self.bracketed(denominator, ATOM)

@@ -130,7 +130,7 @@ class Latex:
         return Phrase(f"{stem}_{{{below}}}" if below else stem)
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
-        stem, above = _parts_of_name(letter, lambda stem: rf"\bar{{{stem}}}")
+        stem, above = parts_of_name(letter, lambda stem: rf"\bar{{{stem}}}")
         raised = f"^{{({above})}}" if above else ""
         names = [t.text if isinstance(t, Phrase) else self.name(t).text for t in indices]
         below = f"_{{{_side_by_side(names)}}}" if indices else ""
@@ -210,7 +210,7 @@ class Text:
         return Phrase(letter)
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
-        stem, above = _parts_of_name(letter, lambda stem: f"{stem}\N{COMBINING MACRON}")
+        stem, above = parts_of_name(letter, lambda stem: f"{stem}\N{COMBINING MACRON}")
         raised = f"_{above}" if above else ""
         if any(isinstance(t, Phrase) for t in indices):
             return Phrase(f"{stem}{raised}[{', '.join(map(str, indices))}]")
@@ -279,7 +279,7 @@ class Speech(Text):
         return self._unbracketed(super().decimal(text))
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
-        stem, above = _parts_of_name(letter, lambda stem: f"{stem} bar")
+        stem, above = parts_of_name(letter, lambda stem: f"{stem} bar")
         return Phrase(" ".join([self.name(f"{stem} {above}".strip()).text, *map(str, indices)]))
 
     def name(self, letter: str) -> Phrase:
@@ -328,7 +328,7 @@ class Speech(Text):
         return replace(number, strength=ATOM)
 
 
-def _parts_of_name(letter: str, barred: Callable[[str], str]) -> tuple[str, str]:
+def parts_of_name(letter: str, barred: Callable[[str], str]) -> tuple[str, str]:
     """Return a letter, with its bar where it is the gradient by an array, and what tells it."""
     stem, _, label = letter.partition("_")
     if stem.endswith(BAR) and stem != BAR:

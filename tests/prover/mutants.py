@@ -92,7 +92,11 @@ def scale_applied_twice(query, key, value):
     return softmax(scaled_scores(query, key) / math.sqrt(query.shape[-1])) @ value
 
 
-@instead_of(attention)
+def attention_of_width_two(query, key, value):
+    return softmax(query @ key.mT / math.sqrt(2)) @ value
+
+
+@instead_of(attention_of_width_two)
 def scale_of_eight_digits(query, key, value):
     return softmax(query @ key.mT * 0.70710678) @ value
 
@@ -946,11 +950,11 @@ def gradient_of_a_group_from_its_last_head_alone(query, key, value):
 def rotary_turned_forwards_in_the_backward(query, key, value):
     class Turn(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, vectors):
+        def forward(_ctx, vectors):
             return in_halves(vectors, angles(*vectors.shape[-2:]))
 
         @staticmethod
-        def backward(ctx, upstream):
+        def backward(_ctx, upstream):
             return in_halves(upstream, angles(*upstream.shape[-2:]))
 
     return attention(Turn.apply(query), Turn.apply(key), value)
