@@ -93,6 +93,21 @@ class Options:
         self._check_axes()
         self._check_heads()
 
+    def described(self) -> list[str]:
+        """Say in words what was chosen; what is left as it is goes without saying."""
+        said = {
+            f"causal ({self.causal})": self.causal,
+            f"a window of {self.window} keys": self.window,
+            f"scale {self.scale}": self.scale,
+            f"soft cap {self.soft_cap}": self.soft_cap,
+            "a bias added": self.bias,
+            "a mask": self.mask,
+            f"empty rows {self.empty_rows}": self.empty_rows != "undefined",
+            f"{self.grouped} grouped heads": self.grouped,
+            f"{self.projections} attention with projections": self.projections,
+        }
+        return [words for words, chosen in said.items() if chosen]
+
     def axes(self, name: Literal["bias", "mask"]) -> str:
         """Return the axes of the bias or of the mask, a letter or 1 for each."""
         chosen = getattr(self, name)

@@ -74,7 +74,7 @@ def scaled_dot_product_attention(options: Options = PLAIN) -> Mechanism:
     choices = [*build.projections(), build.score(), *build.modified(), build.normalised()]
     choices += [build.weighted_sum(), *build.merged()]
     return Mechanism(
-        "scaled dot-product attention",
+        ", ".join(["scaled dot-product attention", *options.described()]),
         tuple(choices),
         given=build.given(),
         relations=build.relations(),

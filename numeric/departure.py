@@ -20,6 +20,7 @@ from derive.interpreter import run
 from derive.tensors import ZERO, Tensor, Tensors
 
 ATTEMPTS = 20
+SHOWN = 2
 
 
 def departure(
@@ -62,12 +63,18 @@ def _first_departure(
         return isinstance(mine[name], Tensor) and _held(mine[name]) in known
 
     parted = _parted(nodes, graph.outputs[graph.output_names.index(output)].name, shared)
-    first = next((node for node in graph.nodes if node.name in parted), None)
-    if first is None:
+    agreed = [
+        node
+        for node in graph.nodes
+        if node.name not in parted
+        and any(node.name == r.name for name in parted for r in nodes[name].references())
+    ]
+    if not parted:
         return ""
-    made_of = [nodes[r.name] for r in first.references() if r.name in nodes]
-    agreed = f"; it is made of {_described(made_of[0])}, which has one" if made_of else ""
-    return f"the first tensor without a counterpart is {_described(first)}{agreed}"
+    if not agreed:
+        return "no tensor on the way to it has a counterpart in the reference"
+    last = "; ".join(_described(node) for node in agreed[-SHOWN:])
+    return f"the last tensors on the way to it that the reference has too: {last}"
 
 
 def _parted(nodes: Mapping[str, Node], end: str, shared: Callable[[str], bool]) -> set[str]:
@@ -90,4 +97,4 @@ def _held(tensor: Tensor[Any]) -> bytes:
 
 def _described(node: Node) -> str:
     operation = node.operation.removeprefix("aten.").split(".")[0].strip("_")
-    return f"{operation} ({node.origin})" if node.origin else f"{node.name} ({operation})"
+    return f"{operation} ({node.origin})" if node.origin else operation

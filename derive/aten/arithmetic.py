@@ -201,11 +201,20 @@ def prod(m: Tensors[Any], x: Value, dim: Any = None, keepdim: bool = False, **_:
 def var(
     m: Tensors[Any], x: Value, dim: Any = None, correction: Any = 1, keepdim: bool = False
 ) -> Value:
-    """var(Tensor self, int[1]? dim, *, Scalar? correction, bool keepdim) -> Tensor."""
+    """var(Tensor self, int[1]? dim, *, Scalar? correction, bool keepdim) -> Tensor.
+
+    Of one element, corrected by one, it is zero over zero.
+    """
     which = axes(dim, len(x.shape))
     centred = m.subtract(tensor(m, x), mean(m, x, dim, keepdim=True))
-    parts = count(x.shape, which) - int(1 if correction is None else correction)
-    return _shared(m, m.total(m.multiply(centred, centred), which, keepdim), parts)
+    elements = count(x.shape, which)
+    parts = elements - int(1 if correction is None else correction)
+    total = m.total(m.multiply(centred, centred), which, keepdim)
+    if parts > 0:
+        return _shared(m, total, parts)
+    if elements == 1:
+        return m.lift(numpy.full(total.shape, numpy.nan))
+    raise Unsupported("aten.var", "the correction leaves no degrees of freedom")
 
 
 @operation("var_mean.correction")

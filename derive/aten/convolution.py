@@ -62,7 +62,8 @@ class _Layout:
     @property
     def out(self) -> Sizes:
         """The spatial shape of the result."""
-        return self.windows(numpy.empty(self.padded, dtype=bool)).shape[2 : len(self.input)]
+        windows: Sizes = self.windows(numpy.empty(self.padded, dtype=bool)).shape
+        return windows[2 : len(self.input)]
 
     def rows(self, padded: Array) -> Array:
         """Return batch, groups, places, numbers of one filter."""

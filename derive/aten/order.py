@@ -79,23 +79,38 @@ def _of_kind(x: Tensor[Any], name: str, *kinds: int) -> Array:
 
 @operation("logical_not.default", "bitwise_not.default")
 def logical_not(m: Tensors[Any], x: Value) -> Value:
-    """logical_not(Tensor self) -> Tensor."""
-    return m.negation(_truth(x)) if symbolic(x) else ~numpy.asarray(x)
+    """logical_not(Tensor self) -> Tensor, of truth values."""
+    return m.negation(_truth(m, x)) if symbolic(x) else ~_booleans(x)
 
 
 @operation("logical_and.default", "bitwise_and.Tensor")
 def logical_and(m: Tensors[Any], x: Value, y: Value) -> Value:
-    """logical_and(Tensor self, Tensor other) -> Tensor."""
+    """logical_and(Tensor self, Tensor other) -> Tensor, of truth values."""
     if not symbolic(x) and not symbolic(y):
-        return numpy.asarray(x) & numpy.asarray(y)
-    both = m.multiply(_truth(tensor(m, x), y), _truth(tensor(m, y), x))
-    return Tensor(both.data, both.kinds, truth=True)
+        return _booleans(x) & _booleans(y)
+    return m.multiply(_truth(m, x), _truth(m, y))
 
 
 @operation("logical_or.default", "bitwise_or.Tensor")
 def logical_or(m: Tensors[Any], x: Value, y: Value) -> Value:
-    """logical_or(Tensor self, Tensor other) -> Tensor."""
+    """logical_or(Tensor self, Tensor other) -> Tensor, of truth values."""
     return logical_not(m, logical_and(m, logical_not(m, x), logical_not(m, y)))
+
+
+def _booleans(x: Value) -> Array:
+    array = numpy.asarray(x)
+    if array.dtype != numpy.bool_:
+        raise Unsupported("aten.logical_not", "of a number that is not a truth value")
+    return array
+
+
+def _truth(m: Tensors[Any], x: Value) -> Tensor[Any]:
+    if not symbolic(x):
+        lifted = m.lift(_booleans(x))
+        return Tensor(lifted.data, lifted.kinds, truth=True)
+    if not isinstance(x, Tensor) or not x.truth:
+        raise Unsupported("aten.logical_not", "of a number that is not a truth value")
+    return x
 
 
 @operation("any.dim", "any.dims", "any.default")
@@ -112,12 +127,6 @@ def all_(m: Tensors[Any], x: Value, dim: Any = None, keepdim: bool = False) -> V
     if symbolic(x):
         raise Unsupported("aten.all", "of a comparison that depends on the values of the inputs")
     return numpy.asarray(x).all(axis=axes(dim, numpy.ndim(x)), keepdims=keepdim)
-
-
-def _truth(x: Value, other: Any = None) -> Value:
-    if isinstance(x, Tensor) and not x.truth and numpy.asarray(other).dtype != numpy.bool_:
-        raise Unsupported("aten.logical_not", "of a number that is not a truth value")
-    return x
 
 
 @operation("amax.default")

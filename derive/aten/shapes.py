@@ -333,7 +333,7 @@ def gather(m: Tensors[Any], x: Value, dim: int, places: Value, **_: Any) -> Valu
 
 def _along(places: Array, dim: int) -> tuple[Array, ...]:
     """Return full indices; beside ``dim``, an index may be shorter than what it points into."""
-    where = list(numpy.indices(places.shape, sparse=True))
+    where: list[Array] = list(numpy.indices(places.shape, sparse=True))
     where[dim] = numpy.asarray(places)
     return tuple(where)
 

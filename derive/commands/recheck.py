@@ -51,7 +51,7 @@ def _lines(found: Recheck) -> list[str]:
     lines = [
         f"accepted: {found.statement}",
         "",
-        f"  pairs         {first} to {last}" if len(found.labels) > 1 else f"  pair          {first}",
+        f"  pairs         {first} to {last}",
         f"  instructions  {found.instructions}",
         f"  definitions   {found.definitions}, each fixed by what stands before it",
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy
 
 from derive.explaining.recognising import Recogniser, attention_of
+from derive.explaining.steps import scaled
 from derive.explaining.structure import Structure
 from derive.explaining.terms import (
     Call,
@@ -70,6 +71,7 @@ def plan(structure: Structure, recogniser: Recogniser) -> Plan:
     _inline(made)
     _split_projections(made)
     _inline(made)
+    _fold_factors(made)
     _reshape(made)
     return made
 
@@ -243,8 +245,8 @@ def _fits(consumer: Term, name: str, term: Term) -> bool:
     inside = term.tensor if isinstance(term, Scaled) else term
     if isinstance(inside, Raw) or (isinstance(inside, Call) and inside.function in CLOSED):
         return False
-    whole = Scaled if isinstance(inside, Call) and _has_matmul(inside) else None
-    return _parent_is_open(consumer, name, whole is not None, top=True)
+    whole = isinstance(inside, Call) and _has_matmul(inside)
+    return _parent_is_open(consumer, name, whole)
 
 
 def _has_matmul(term: Term) -> bool:
@@ -253,23 +255,54 @@ def _has_matmul(term: Term) -> bool:
     return any(_has_matmul(part) for part in parts(term))
 
 
-def _parent_is_open(term: Term, name: str, product: bool, *, top: bool) -> bool:
-    if isinstance(term, Use):
-        return top
-    for part in parts(term):
-        direct = isinstance(part, Use) and part.name == name
-        if not direct:
-            if name in uses(part):
-                return _parent_is_open(part, name, product, top=top and isinstance(term, Scaled))
-            continue
-        match term:
-            case Scaled():
-                return True
-            case View():
-                return top
-            case Call(function=function):
-                return function == "add" if product else function in OPEN
+def _parent_is_open(term: Term, name: str, product: bool) -> bool:
+    """Tell whether a formula may stand where a line uses its name."""
+    above = _path(term, name)
+    while above and isinstance(above[-1], Scaled):
+        above.pop()
+    if not above:
+        return True
+    parent = above.pop()
+    if isinstance(parent, View):
+        return all(isinstance(one, Scaled) for one in above)
+    if isinstance(parent, Call):
+        return parent.function == "add" if product else parent.function in OPEN
     return False
+
+
+def _path(term: Term, name: str) -> list[Term]:
+    """Return the formulas around the use of a name, the outermost first."""
+    for part in parts(term):
+        if name in uses(part):
+            return [term, *_path(part, name)]
+    return []
+
+
+def _fold_factors(made: Plan) -> None:
+    """Take the factor that a product is used with into the product's own line."""
+    count = Counter(name for term in made.formulas.values() for name in uses(term))
+    for name, term in list(made.formulas.items()):
+        inside = term
+        while isinstance(inside, Scaled | View):
+            inside = inside.tensor
+        known = isinstance(inside, Call) and inside.function == "matmul"
+        if not known or count[name] != 1 or name in made.outputs:
+            continue
+        user = next(other for other, t in made.formulas.items() if name in uses(t))
+        factor = next(
+            (one.factor for one in _path(made.formulas[user], name) if isinstance(one, Scaled)), None
+        )
+        if factor is None or abs(factor.coefficient) == 1 == factor.radicand:
+            continue
+        made.formulas[user] = _without_factor(made.formulas[user], name)
+        made.formulas[name] = scaled(factor, term)
+        made.held[name] = scaled(factor, made.held[name])
+
+
+def _without_factor(term: Term, name: str) -> Term:
+    if isinstance(term, Scaled) and name in uses(term):
+        return term.tensor
+    return rebuilt(term, lambda part: _without_factor(part, name) if name in uses(part) else part)
 
 
 def _with(term: Term, name: str, inner: Term) -> Term:
@@ -278,8 +311,6 @@ def _with(term: Term, name: str, inner: Term) -> Term:
         return inner if inner.shape == term.shape else viewed(inner, places)
     changed = rebuilt(term, lambda part: _with(part, name, inner))
     if isinstance(changed, Scaled) and isinstance(changed.tensor, Scaled):
-        from derive.explaining.steps import scaled
-
         return scaled(changed.factor, changed.tensor)
     if isinstance(changed, View):
         return _transposed_product(changed) or viewed(changed.tensor, changed.places)
@@ -346,4 +377,6 @@ def _reshape(made: Plan) -> None:
 def _reshaped(term: Term, shape: Shape) -> Term:
     if isinstance(term, Use):
         return Use(term.name, shape)
+    if isinstance(term, Scaled):
+        return Scaled(term.factor, _reshaped(term.tensor, shape))
     return viewed(term, _counted(shape))

@@ -121,7 +121,7 @@ def products(term: Term) -> Iterator[Call]:
 
 
 def _owner(held: Term) -> str:
-    while isinstance(held, View):
+    while isinstance(held, View | Scaled):
         held = held.tensor
     assert isinstance(held, Use)
     return held.name

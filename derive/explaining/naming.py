@@ -80,6 +80,8 @@ class _Roles:
             bare = _bare(term)
             if name not in self.found and isinstance(bare, Call):
                 role = PLAIN_ROLES.get(bare.function, "")
+                if _has(term, "layer norm") or _has(term, "RMS norm"):
+                    role = "norm"
                 if not role and _first_product(bare) is not None:
                     role = "projection"
                 if role:

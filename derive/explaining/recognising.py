@@ -49,10 +49,10 @@ class Recogniser:
                 return term
         return structural(self.structure, step)
 
-    def use(self, name: str) -> Use:
-        """Return a tensor by name; one that only renames a step is that step."""
+    def use(self, name: str) -> Term:
+        """Return a tensor by name; one that only moves elements of a step is a view of it."""
         operand = self.structure.operand(name)
-        if isinstance(operand, Use):
+        if isinstance(operand, Use | View):
             return operand
         return Use(name, self.structure.value(name).shape)
 
@@ -166,8 +166,10 @@ MAKE_WEIGHTS = ["_softmax", "_safe_softmax", "div", "mul", "exp", "where", "add"
 """Operations that weights can come out of."""
 
 
-def _shaped(use: Use, shape: tuple[int, ...]) -> Use:
-    return Use(use.name, shape)
+def _shaped(term: Term, shape: tuple[int, ...]) -> Term:
+    if isinstance(term, Use):
+        return Use(term.name, shape)
+    return viewed(term, numpy.arange(use_size(shape)).reshape(shape))
 
 
 def _sums_to_one(recogniser: Recogniser, value: Tensor[Any], axis: int) -> bool:
@@ -414,7 +416,7 @@ def joined_sum(recogniser: Recogniser, step: Step) -> Term | None:
     places = numpy.full(step.shape, NOWHERE)
     terms: list[Term] = []
     first = 0
-    for source in sources:
+    for source in sorted(sources, key=lambda one: int(numpy.argmax(one.places != NOWHERE))):
         inside = source.places != NOWHERE
         if (places[inside] != NOWHERE).any():
             return None

@@ -161,7 +161,8 @@ class Latex:
 
     def function(self, name: str, arguments: str) -> str:
         """Write a function of arguments."""
-        return rf"\operatorname{{{escaped(name)}}}\left({arguments}\right)"
+        plain = rf"\operatorname{{{name}}}" if name.isalpha() else rf"\text{{{escaped(name)}}}"
+        return rf"{plain}\left({arguments}\right)"
 
     def power(self, base: str, exponent: str) -> str:
         """Write a power of an atom."""
@@ -309,6 +310,8 @@ class Writer:
             case "multiply":
                 return self.style.circle.join(self._at(part, ATOM) for part in a), PRODUCT
             case "matmul":
+                for part in a:
+                    self._say_repeated(part)
                 return " ".join(self._at(part, ATOM) for part in a), PRODUCT
             case "divide" | "inverse":
                 above, below = a if function == "divide" else (Fixed(numpy.asarray(1)), a[0])
@@ -337,6 +340,13 @@ class Writer:
                 epsilon = recognised(float(term.option("epsilon")))
                 self.notes.append(f"ε = {_decimal(term.option('epsilon'), epsilon)}")
         return self.style.function(function, ", ".join(self._write(part)[0] for part in a)), ATOM
+
+    def _say_repeated(self, term: Term) -> None:
+        """Say that one head serves all, which no sign tells."""
+        if isinstance(term, View) and not described(term.places, term.tensor.shape).words:
+            times = term.places.size // len(numpy.unique(term.places))
+            if times > 1:
+                self.notes.append(f"{self._short(term.tensor)} repeated {times} times")
 
     def _sum(self, terms: tuple[Term, ...]) -> str:
         text = self._write(terms[0])[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any
 
 import numpy
@@ -15,7 +16,7 @@ from derive.algebras.residues import ResidueArrays
 from derive.arrays import Unsupported
 from derive.aten.table import TABLE, DuplicateOperation, operation
 from derive.interpreter import OPERATIONS
-from derive.tensors import AS_FLOATS, ZERO, Selection, Tensor, Tensors
+from derive.tensors import AS_FLOATS, NOT_A_NUMBER, ZERO, Selection, Tensor, Tensors
 
 INFINITY = math.inf
 LOWEST = torch.finfo(torch.float64).min
@@ -122,6 +123,7 @@ case(
     lambda: (real(2, 4), (1,)),
     lambda: (real(2, 4), (0, 1), {"correction": 0, "keepdim": True}),
     lambda: (real(2, 4), None, {"correction": 2}),
+    lambda: (real(2, 1), (1,), {"keepdim": True}),
 )
 case("cumsum.default", lambda: (real(2, 3), 1), lambda: (real(2, 3), -2))
 CONVOLUTIONS = (
@@ -241,7 +243,7 @@ case(
     "topk.default",
     lambda: (real(2, 5), 3),
     lambda: (real(4, 2), 2, 0, False),
-    lambda: (masked(3, 5)[:1], 1),
+    lambda: (real(2, 1, 4), 4, -1, True),
 )
 case(
     "sort.default",
@@ -412,12 +414,37 @@ def test_an_operation_gives_over_floats_what_torch_gives(name: str, number: int)
         ("pow.Tensor_Scalar", (0.3,)),
         ("linalg_vector_norm.default", (3,)),
         ("argmax.default", ()),
+        ("logical_not.default", ()),
+        ("var.correction", ((1,), 2)),
     ],
 )
 def test_what_an_operation_does_not_cover_is_said(name: str, arguments: tuple[Any, ...]) -> None:
     m: Tensors[Any] = Tensors(FloatArrays())
     with pytest.raises(Unsupported):
         TABLE[f"aten.{name}"](m, m.lift(numpy.ones((2, 2))), *arguments)
+
+
+def test_the_variance_of_one_number_is_no_number() -> None:
+    m: Tensors[Any] = Tensors(FloatArrays())
+    variance = TABLE["aten.var.correction"](m, m.lift(numpy.ones((2, 1))), (1,))
+    assert (variance.kinds == NOT_A_NUMBER).all()
+
+
+def test_truth_values_that_depend_on_inputs_meet_known_ones() -> None:
+    algebra = ResidueArrays(Random(0))
+    m: Tensors[Any] = Tensors(algebra)
+    x, y = (m.finite(algebra.free((2,)), (2,)) for _ in range(2))
+    less = TABLE["aten.lt.Tensor"](m, x, y)
+    keep = numpy.array([True, False])
+    both = TABLE["aten.logical_and.default"](m, less, keep)
+    either = TABLE["aten.logical_or.default"](m, keep, less)
+    ones, zeros = m.lift(numpy.ones(2)), m.lift(numpy.zeros(2))
+    expected_both = m.select(keep, less, zeros)
+    expected_either = m.select(keep, ones, less)
+    assert algebra.same(both.data, expected_both.data).all()
+    assert algebra.same(either.data, expected_either.data).all()
+    assert both.truth
+    assert either.truth
 
 
 def test_a_transposed_convolution_is_refused() -> None:
@@ -429,8 +456,6 @@ def test_a_transposed_convolution_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["sort.default", "topk.default"])
 def test_elements_in_order_are_refused_where_order_is_not_known(name: str) -> None:
-    from random import Random
-
     algebra = ResidueArrays(Random(0))
     m: Tensors[Any] = Tensors(algebra)
     x = m.finite(algebra.free((2, 3)), (2, 3))
