@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from derive.commands.explain import explain
 from derive.commands.prove import prove
 from derive.commands.recheck import recheck
 from derive.commands.torch_side import torch_side
@@ -265,6 +266,7 @@ def _json(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
 
 
+main.add_command(explain)
 main.add_command(prove)
 main.add_command(recheck)
 

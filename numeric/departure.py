@@ -63,10 +63,13 @@ def _first_departure(
         return isinstance(mine[name], Tensor) and _held(mine[name]) in known
 
     parted = _parted(nodes, graph.outputs[graph.output_names.index(output)].name, shared)
+    given = {_held(mine[item.name]) for item in graph.inputs}
     agreed = [
         node
         for node in graph.nodes
         if node.name not in parted
+        and isinstance(mine[node.name], Tensor)
+        and _held(mine[node.name]) not in given
         and any(node.name == r.name for name in parted for r in nodes[name].references())
     ]
     if not parted:

@@ -10,7 +10,8 @@ from sympy import Integer
 
 from derive.errors import InputError
 from derive.formula import Mechanism
-from derive.scaled_dot_product import Options, scaled_dot_product_attention
+from derive.options import Options
+from derive.scaled_dot_product import scaled_dot_product_attention
 
 LETTERS = {
     "batch": "n_b",

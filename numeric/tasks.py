@@ -9,15 +9,20 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from derive.errors import InputError
 from derive.formula import FormulaError, Mechanism
-from derive.scaled_dot_product import FORMULAS, Options
+from derive.options import Options
+from derive.scaled_dot_product import FORMULAS
 from derive.verdict import Report
 from numeric.examples import input_tensors, plain_tensors
+
+if TYPE_CHECKING:
+    from numeric.capture import Captured
 
 Progress = Callable[[str], None]
 
@@ -74,6 +79,15 @@ def prove(task: Task, progress: Progress | None = None) -> Report:
     )
 
 
+def captured(task: Task) -> Captured:
+    """Load what a task names, and capture it at the task's shapes."""
+    from numeric.capture import capture
+
+    subject = load(task.target)
+    inputs = subject.inputs if subject.inputs is not None else _inputs(task, None)
+    return capture(subject.function, inputs, backward=task.backward, fixed=task.fixed)
+
+
 def reports(
     tasks: Sequence[Task],
     *,
@@ -88,7 +102,7 @@ def reports(
     tell = progress or (lambda _: None)
     if executor is None and jobs == 1:
         for task in tasks:
-            yield (task.target, *_attempt(task, lambda line, t=task: tell(f"{t.target}: {line}")))
+            yield (task.target, *_attempt(task, partial(_tell, tell, task.target)))
         return
     own = executor is None
     pool = executor or ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
@@ -101,6 +115,10 @@ def reports(
     finally:
         if own:
             pool.shutdown(cancel_futures=True)
+
+
+def _tell(tell: Progress, target: str, line: str) -> None:
+    tell(f"{target}: {line}")
 
 
 def _attempt(task: Task, progress: Progress | None = None) -> tuple[Report | None, str]:

@@ -29,7 +29,6 @@ from derive.explaining.terms import (
     viewed,
 )
 from derive.explaining.views import Moved, canonical, described
-from derive.tensors import Tensor
 
 LONGEST = 9
 """Signs up to which formulas are put into each other."""
@@ -65,13 +64,12 @@ def plan(structure: Structure, recogniser: Recogniser) -> Plan:
         name: made.formulas[name] for name in sorted(made.formulas, key=lambda n: order[n])
     }
     for name in made.formulas:
-        value = structure.value(name)
-        assert isinstance(value, Tensor)
-        made.held[name] = Use(name, value.shape)
+        made.held[name] = Use(name, structure.value(name).shape)
     _inline(made)
     _split_projections(made)
     _inline(made)
     _fold_factors(made)
+    _inline(made)
     _reshape(made)
     return made
 
@@ -105,11 +103,11 @@ def _split_projections(made: Plan) -> None:
         if name in made.outputs or not _is_projection(term):
             continue
         sites = [places for other in made.formulas.values() for places in _sites(other, name)]
-        if not sites or any(places is None for places in sites):
+        moved = [places for places in sites if places is not None]
+        if not sites or len(moved) < len(sites):
             continue
         groups: dict[bytes, Places] = {}
-        for places in sites:
-            assert places is not None
+        for places in moved:
             bare, _, _ = canonical(places)
             groups.setdefault(bare.ravel().tobytes(), bare)
         cut = list(groups.values())
@@ -124,8 +122,10 @@ def _is_projection(term: Term) -> bool:
         case Scaled(tensor=inner):
             return _is_projection(inner)
         case View(inner, places):
-            return in_order(places) and places.size == math.prod(inner.shape) and (
-                places.shape[-1:] == inner.shape[-1:] and _is_projection(inner)
+            return (
+                in_order(places)
+                and places.size == math.prod(inner.shape)
+                and (places.shape[-1:] == inner.shape[-1:] and _is_projection(inner))
             )
         case Call(function="add", arguments=(inner, bias)):
             return _is_projection(inner) and math.prod(bias.shape) in (1, term.shape[-1])
@@ -139,7 +139,7 @@ def _sites(term: Term, name: str) -> list[Places | None]:
     match term:
         case View(tensor=Use(name=found), places=places) if found == name:
             return [places]
-        case Use(name=found, shape=shape) if found == name:
+        case Use(name=found) if found == name:
             return [None]
     return [site for part in parts(term) for site in _sites(part, name)]
 
@@ -163,7 +163,7 @@ def _replace_by_parts(made: Plan, name: str, cut: list[Places]) -> None:
     for other, formula in made.formulas.items():
         if other == name:
             for label, places in zip(labels, cut, strict=True):
-                formulas[label] = _columns(term, places)
+                formulas[label] = _tidied(_columns(term, places))
                 made.held[label] = View(Use(name, term.shape), places)
         else:
             formulas[other] = changed(formula)
@@ -176,33 +176,33 @@ def _columns(term: Term, places: Places) -> Term:
     width = term.shape[-1]
     columns = numpy.unique(places % width)
     rows = math.prod(term.shape) // width
-    low, count = int(columns[0]), len(columns)
-    box = count == columns[-1] - low + 1 and places.size == rows * count
-    if not box or count == width:
+    count = len(columns)
+    if places.size != rows * count or count == width:
         return viewed(term, places)
-    narrow = _narrowed(term, low, count)
-    return viewed(narrow, places // width * count + places % width - low)
+    local = numpy.searchsorted(columns, places % width)
+    return viewed(_narrowed(term, columns), places // width * count + local)
 
 
-def _narrowed(term: Term, low: int, count: int) -> Term:
-    shape = (*term.shape[:-1], count)
+def _narrowed(term: Term, columns: Places) -> Term:
+    """Return a projection to fewer columns: those of its matrix and of what is added."""
+    shape = (*term.shape[:-1], len(columns))
     match term:
         case View(inner, _):
-            return viewed(_narrowed(inner, low, count), _counted(shape))
+            return viewed(_narrowed(inner, columns), _counted(shape))
         case Scaled(factor, inner):
-            return Scaled(factor, _narrowed(inner, low, count))
+            return Scaled(factor, _narrowed(inner, columns))
         case Call(function="add", arguments=(inner, bias)):
             wide = bias.shape[-1:] == term.shape[-1:]
-            cut = _last_axis(bias, low, count) if wide else bias
-            return call("add", _narrowed(inner, low, count), cut, shape=shape)
+            cut = _last_axis(bias, columns) if wide else bias
+            return call("add", _narrowed(inner, columns), cut, shape=shape)
         case Call(function="matmul", arguments=(left, right)):
-            return call("matmul", left, _last_axis(right, low, count), shape=shape)
+            return call("matmul", left, _last_axis(right, columns), shape=shape)
     raise AssertionError("not a projection")
 
 
-def _last_axis(term: Term, low: int, count: int) -> Term:
+def _last_axis(term: Term, columns: Places) -> Term:
     places = _counted(term.shape)
-    return viewed(term, places[..., low : low + count])
+    return viewed(term, places[..., columns])
 
 
 # Short formulas inside others
@@ -219,7 +219,8 @@ def _inline(made: Plan) -> None:
                 continue
             user = next(other for other, t in made.formulas.items() if name in uses(t))
             consumer = made.formulas[user]
-            if size(consumer) + size(term) > LONGEST + 1 or not _fits(consumer, name, term):
+            short = size(consumer) + size(term) <= LONGEST + 1
+            if not isinstance(term, Use) and not (short and _fits(consumer, name, term)):
                 continue
             made.formulas[user] = _with(consumer, name, term)
             del made.formulas[name], made.held[name]
@@ -228,7 +229,21 @@ def _inline(made: Plan) -> None:
 
 
 OPEN = {
-    *["add", "multiply", "divide", "power", "exp", "log", "sqrt", "inverse", "tanh", "sigmoid", "erf", "sin", "cos"],
+    *[
+        "add",
+        "multiply",
+        "divide",
+        "power",
+        "exp",
+        "log",
+        "sqrt",
+        "inverse",
+        "tanh",
+        "sigmoid",
+        "erf",
+        "sin",
+        "cos",
+    ],
     *["silu", "gelu", "relu", "abs", "sign", "max", "min", "total", "mean"],
 }
 """Functions whose arguments may be written out inside of them."""
@@ -266,7 +281,7 @@ def _parent_is_open(term: Term, name: str, product: bool) -> bool:
     if isinstance(parent, View):
         return all(isinstance(one, Scaled) for one in above)
     if isinstance(parent, Call):
-        return parent.function == "add" if product else parent.function in OPEN
+        return parent.function in ("add", "tanh") if product else parent.function in OPEN
     return False
 
 
@@ -289,10 +304,14 @@ def _fold_factors(made: Plan) -> None:
         if not known or count[name] != 1 or name in made.outputs:
             continue
         user = next(other for other, t in made.formulas.items() if name in uses(t))
-        factor = next(
-            (one.factor for one in _path(made.formulas[user], name) if isinstance(one, Scaled)), None
-        )
-        if factor is None or abs(factor.coefficient) == 1 == factor.radicand:
+        above = _path(made.formulas[user], name)
+        while above and isinstance(above[-1], View):
+            above.pop()
+        factor = above[-1].factor if above and isinstance(above[-1], Scaled) else None
+        around = above[-2] if len(above) > 1 else None
+        if isinstance(around, Call) and around.function not in ("add", "joined", "matmul"):
+            continue
+        if factor is None or (abs(factor.coefficient) == 1 and factor.degree == 1):
             continue
         made.formulas[user] = _without_factor(made.formulas[user], name)
         made.formulas[name] = scaled(factor, term)
@@ -300,7 +319,7 @@ def _fold_factors(made: Plan) -> None:
 
 
 def _without_factor(term: Term, name: str) -> Term:
-    if isinstance(term, Scaled) and name in uses(term):
+    if isinstance(term, Scaled) and isinstance(term.tensor, Use | View) and name in uses(term):
         return term.tensor
     return rebuilt(term, lambda part: _without_factor(part, name) if name in uses(part) else part)
 

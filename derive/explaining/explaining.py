@@ -45,9 +45,10 @@ def explain(graph: Graph, title: str = "program") -> Explanation:
     names = named(made, [item.name for item in graph.inputs], outputs)
     constants = _name_constants(made, names)
     lines = _lines(structure, made, names)
+    read = {name for term in made.formulas.values() for name in uses(term)}
     explanation = Explanation(
         title,
-        tuple(Given(item.name, item.type.shape) for item in graph.inputs),
+        tuple(Given(item.name, item.type.shape, used=item.name in read) for item in graph.inputs),
         constants,
         lines,
         tuple(names.shown[name] for name in made.outputs),
@@ -102,13 +103,13 @@ def _axes(made: Plan) -> dict[int, tuple[str, ...]]:
             if isinstance(bare, Use):
                 turned = moved is not None and described(moved.places, bare.shape).transposed
                 ways.setdefault(bare.name, set()).add(turned)
-    found = {}
+    found: dict[int, tuple[str, ...]] = {}
     for name, seen in ways.items():
-        term = made.formulas.get(name)
-        while isinstance(term, View | Scaled):
-            term = term.tensor
+        weights = made.formulas.get(name)
+        while isinstance(weights, View | Scaled):
+            weights = weights.tensor
         # Gradients read the weights transposed; only where nothing else does, these are keys.
-        found[id(term)] = ("queries", "keys") if False in seen else ("keys", "queries")
+        found[id(weights)] = ("queries", "keys") if False in seen else ("keys", "queries")
     return found
 
 
@@ -123,8 +124,7 @@ def products(term: Term) -> Iterator[Call]:
 def _owner(held: Term) -> str:
     while isinstance(held, View | Scaled):
         held = held.tensor
-    assert isinstance(held, Use)
-    return held.name
+    return held.name if isinstance(held, Use) else ""
 
 
 def _place(origin: str) -> str:
@@ -177,12 +177,11 @@ def _collect(term: Term, found: dict[str, Any]) -> None:
 def _described(values: Any) -> str:
     """Say what fixed values are."""
     if values.dtype == bool:
-        return masks.described(values)
+        marks = numpy.where(values, 1, 0)
+        return _rows(marks) if values.size <= MOST_VALUES else f"{values.sum()} times 1, else 0"
     distinct = numpy.unique(values)
-    if len(distinct) == 2 and distinct[1] == 0 and values.ndim > 1:
-        return f"{_number(distinct[0])} where {masks.described(values == 0)}, else 0".replace(
-            " are left out", ""
-        )
+    if len(distinct) == 2 and distinct[1] == 0 and min((0, *values.shape)[-2:]) > 1:
+        return f"0, but {_number(distinct[0])} as a mask: {masks.described(values == 0)}"
     if values.size <= MOST_VALUES:
         return _rows(values)
     return f"{values.size} values from {_number(distinct[0])} to {_number(distinct[-1])}"

@@ -14,7 +14,7 @@ class Given:
     name: str
     shape: Shape
     text: str = ""
-    latex: str = ""
+    used: bool = True
 
 
 @dataclass(frozen=True)

@@ -27,16 +27,16 @@ def described(keep: Places) -> str:
 
 def _grid(keep: Places) -> str:
     queries, keys = keep.shape
-    if not keep.any():
-        return "every key is left out"
+    if keep.all() or not keep.any():
+        return "no key is left out" if keep.all() else "every key is left out"
     ahead = keys - queries
     rows, columns = numpy.indices(keep.shape)
-    distance = columns - rows
+    distance: Places = numpy.asarray(columns - rows)
     if (keep == keep[:1]).all() and queries > 1:
         out = [int(place) + 1 for place in numpy.flatnonzero(~keep[0])]
         return f"{_named('key', out)} left out" if out else "no key is left out"
     for offset, aligned in ((0, ""), (ahead, ", the last query aligned with the last key")):
-        text = _band(keep, distance - offset)
+        text = _band(keep, numpy.asarray(distance - offset))
         if text:
             return text + (aligned if ahead else "")
     if max(keep.shape) > LARGEST_GRID:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,7 +42,10 @@ def called(m: Tensors[Any], term: Call, arguments: tuple[Tensor[Any], ...]) -> T
     """Return the value of a function of computed arguments."""
     with numpy.errstate(all="ignore"):
         result = MEANINGS[term.function](m, term, arguments)
-    return m.rearrange(lambda a: a.reshape(term.shape), result)
+    if result.kinds.size != math.prod(term.shape):
+        return m.expand(result, term.shape)
+    shaped: Tensor[Any] = m.rearrange(lambda a: a.reshape(term.shape), result)
+    return shaped
 
 
 def times(m: Tensors[Any], factor: ExactNumber, x: Tensor[Any]) -> Tensor[Any]:
@@ -52,7 +56,7 @@ def times(m: Tensors[Any], factor: ExactNumber, x: Tensor[Any]) -> Tensor[Any]:
 
 def softmax(m: Tensors[Any], x: Tensor[Any], axis: int, *, empty: bool = False) -> Tensor[Any]:
     """Return exp(x) / sum exp(x); with ``empty``, a row of nothing but minus infinity is zero."""
-    result = functions.softmax(m, x, axis)
+    result: Tensor[Any] = functions.softmax(m, x, axis)
     if empty and (result.kinds == NOT_A_NUMBER).any():
         holes = result.kinds == NOT_A_NUMBER
         return m.select(holes, m.full((), ExactNumber.of(0)), result)

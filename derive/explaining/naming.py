@@ -67,7 +67,7 @@ class _Roles:
             bare = _bare(term)
             if isinstance(bare, Call) and bare.function == "softmax":
                 self._wish(name, "a", "weights")
-                self._scores(bare.arguments[0], f"s{PRIME}", "scores")
+                self._scores(bare.arguments[0])
         for name, term in self.plan.formulas.items():
             self._contexts(name, term)
             bare = _bare(term)
@@ -92,24 +92,31 @@ class _Roles:
         if name not in self.inputs:
             self.found.setdefault(name, (base, role))
 
-    def _scores(self, term: Term, base: str, role: str) -> None:
+    def _scores(self, term: Term) -> None:
         """Walk from the argument of a softmax to the product that the scores come from."""
-        if isinstance(term, Use) and term.name in self.plan.formulas:
-            inner = self.plan.formulas[term.name]
+        chain: list[tuple[str, str]] = []
+        waiting = [term]
+        while waiting:
+            current = waiting.pop(0)
+            if not isinstance(current, Use) or current.name not in self.plan.formulas:
+                waiting += parts(current)
+                continue
+            inner = self.plan.formulas[current.name]
             product = _first_product(inner)
             if product is not None:
-                self._wish(term.name, "s", "scores")
+                self._wish(current.name, "s", "scores")
                 self._operand(product.arguments[0], "q", "queries")
                 self._operand(product.arguments[1], "k", "keys")
-                return
+                break
             bare = _bare(inner)
-            said = {"masked": "masked", "add": "biased", "multiply": "scaled"}
             function = bare.function if isinstance(bare, Call) else ""
-            self._wish(term.name, base, said.get(function, "capped" if _has(inner, "tanh") else ""))
-            self._scores(inner, base + PRIME, "")
+            capped = "capped" if _has(inner, "tanh") else ""
+            chain.append((current.name, SCORE_ROLES.get(function, capped)))
+            waiting = [inner]
+        else:
             return
-        for part in parts(term):
-            self._scores(part, base, role)
+        for place, (name, role) in enumerate(reversed(chain), start=1):
+            self._wish(name, "s" + PRIME * place, role)
 
     def _operand(self, term: Term, base: str, role: str) -> None:
         name = _owner(term)
@@ -131,9 +138,9 @@ class _Roles:
         weights = _owner(left)
         if weights is None or self.found.get(weights, ("", ""))[1] != "weights":
             return
-        if isinstance(left, View) and isinstance(left.tensor, Use):
-            if described(left.places, left.tensor.shape).transposed:
-                return
+        moved = isinstance(left, View) and described(left.places, left.tensor.shape).transposed
+        if moved:
+            return
         self._wish(name, "z", "context vectors")
         self._operand(right, "v", "values")
 
@@ -149,6 +156,9 @@ class _Roles:
                 if gradient in self.plan.formulas:
                     self._wish(str(gradient), "da", "gradient")
 
+
+SCORE_ROLES = {"masked": "masked", "add": "biased"}
+"""What happens to scores before their softmax."""
 
 PLAIN_ROLES = {"layer norm": "norm", "RMS norm": "norm", "softmax gradient": "gradient"}
 

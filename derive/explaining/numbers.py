@@ -1,4 +1,4 @@
-"""Products of exact constants, and how a factor is written: q kᵀ / sqrt(2) rather than 0.707 q kᵀ."""
+"""Products of exact constants, and how a factor is written: q kᵀ / sqrt(2), not 0.707 q kᵀ."""
 
 from __future__ import annotations
 

@@ -15,7 +15,10 @@ WIDTH = 100
 def to_text(explanation: Explanation, width: int = WIDTH) -> str:
     """Return an explanation as text of at most ``width`` columns, as far as formulas can break."""
     rows = [explanation.title, ""]
-    rows += [f"  {item.name}  {shaped(item.shape)}" for item in explanation.inputs]
+    rows += [f"  {item.name}  {shaped(item.shape)}" for item in explanation.inputs if item.used]
+    unused = [item.name for item in explanation.inputs if not item.used]
+    if unused:
+        rows += _wrapped(f"  without influence: {', '.join(unused)}", width, 6)
     for item in explanation.fixed:
         rows += _wrapped(f"  {item.name}  {shaped(item.shape)}  fixed: {item.text}", width, 6)
     rows.append("")

@@ -28,6 +28,7 @@ ATTEMPTS = 20
 class Point:
     """The arithmetic at one point, and the value there of everything that a graph names."""
 
+    algebra: ResidueArrays
     tensors: Tensors[Any]
     values: Mapping[str, Any]
 
@@ -37,7 +38,7 @@ class Point:
         agree = (mine == theirs) & (mine != UNKNOWN)
         numbers = mine == 0
         if numbers.any():
-            agree &= ~numbers | self.tensors.algebra.same(left.data, right.data)
+            agree &= ~numbers | self.algebra.same(left.data, right.data)
         return agree
 
     def same(self, left: Tensor[Any], right: Tensor[Any]) -> bool:
@@ -85,7 +86,7 @@ def point(graph: Graph, seed: int = 0) -> Point:
             for item in graph.inputs
         }
         try:
-            return Point(tensors, run(graph, given, tensors))
+            return Point(algebra, tensors, run(graph, given, tensors))
         except NeedsSquare as need:
             squares.append(need.number)
         except NeedsLevel:

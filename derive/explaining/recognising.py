@@ -18,7 +18,7 @@ from derive.explaining.meaning import softmax, turned_halves, turned_pairs
 from derive.explaining.numbers import is_one, product
 from derive.explaining.steps import scaled, structural
 from derive.explaining.structure import NOWHERE, Source, Step, Structure, use_size
-from derive.explaining.terms import Scaled, Term, Use, View, call, parts, viewed
+from derive.explaining.terms import Fixed, Scaled, Term, Use, View, call, parts, viewed
 from derive.graph import Reference
 from derive.tensors import LOWEST, MINUS_INFINITY, NOT_A_NUMBER, ZERO, Tensor
 
@@ -43,6 +43,8 @@ class Recogniser:
         step = self.structure.steps.get(name)
         if step is None:
             return self.structure.operand(name)
+        if step.node is not None and (self.structure.value(name).kinds == ZERO).all():
+            return View(Fixed(numpy.zeros(())), numpy.zeros(step.shape, dtype=numpy.int64))
         for guess in GUESSES:
             term = guess(self, step)
             if term is not None:
@@ -84,9 +86,8 @@ def masked(recogniser: Recogniser, step: Step) -> Term | None:
     """X where some places are kept, elsewhere minus infinity, the smallest float or a constant."""
     if operation(step) not in ("add", "sub", "where", "masked_fill", "scatter", "tril", "triu"):
         return None
-    assert step.node is not None
     value = recogniser.structure.value(step.name)
-    for reference in step.node.references():
+    for reference in step.node.references() if step.node else ():
         other = recogniser.structure.value(reference.name)
         if not isinstance(other, Tensor) or other.truth or other.shape != value.shape:
             continue
@@ -111,8 +112,7 @@ def _fill(recogniser: Recogniser, step: Step, kinds: Any) -> float | None:
     ):
         if (kinds == kind).all() and (fill or operation(step) not in ("add", "sub")):
             return fill
-    assert step.node is not None
-    if operation(step) not in ("where", "masked_fill"):
+    if step.node is None or operation(step) not in ("where", "masked_fill"):
         return None
     for argument in step.node.arguments[1:]:
         fixed = argument
@@ -121,7 +121,7 @@ def _fill(recogniser: Recogniser, step: Step, kinds: Any) -> float | None:
         if isinstance(fixed, Tensor) or numpy.asarray(fixed).dtype.kind not in "fi":
             continue
         values = numpy.unique(numpy.asarray(fixed))
-        if values.size == 1:
+        if values.size == 1 and not numpy.isnan(values[0]):
             return float(values[0])
     return None
 
@@ -162,7 +162,20 @@ def normalised(recogniser: Recogniser, step: Step) -> Term | None:
     return None
 
 
-MAKE_WEIGHTS = ["_softmax", "_safe_softmax", "div", "mul", "exp", "where", "add", "sub", "slice_scatter", "cat", "masked_fill", "getitem"]
+MAKE_WEIGHTS = [
+    "_softmax",
+    "_safe_softmax",
+    "div",
+    "mul",
+    "exp",
+    "where",
+    "add",
+    "sub",
+    "slice_scatter",
+    "cat",
+    "masked_fill",
+    "getitem",
+]
 """Operations that weights can come out of."""
 
 
@@ -303,7 +316,6 @@ def turned(recogniser: Recogniser, step: Step) -> Term | None:
 
 def _owners(structure: Structure, step: Step) -> list[str]:
     """Return the tensors from which a joined tensor is made, nearest first."""
-    assert step.node is not None
     return list(reversed(structure.before(step.name)))[:12]
 
 

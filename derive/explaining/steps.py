@@ -61,7 +61,8 @@ def fixed(values: Any, name: str = "") -> Fixed:
 def structural(structure: Structure, step: Step) -> Term:
     """Return the formula of a step's own operation."""
     node = step.node
-    assert node is not None, "an input has no formula"
+    if node is None:
+        raise ValueError(f"{step.name} is an input: it has no formula")
     name = node.operation.removeprefix("aten.").partition(".")[0].rstrip("_")
     arguments = _Arguments(structure, node)
     if step.item is not None:
@@ -76,14 +77,16 @@ def structural(structure: Structure, step: Step) -> Term:
 
 def raw(structure: Structure, step: Step) -> Raw:
     """Return the operation itself with its arguments."""
-    assert step.node is not None
-    names = list(dict.fromkeys(reference.name for reference in step.node.references()))
+    node = step.node
+    if node is None:
+        raise ValueError(f"{step.name} is an input: it has no formula")
+    names = list(dict.fromkeys(reference.name for reference in node.references()))
     moved = [name for name in names if structure.is_symbolic(name)]
     given = tuple((name, structure.value(name)) for name in names if name not in moved)
     if any(isinstance(structure.value(name), Selection) for name in moved):
-        raise Unsupported(step.node.operation, "the place of the largest element is used")
+        raise Unsupported(node.operation, "the place of the largest element is used")
     arguments = tuple(structure.operand(name) for name in moved)
-    return Raw(step.node, tuple(moved), arguments, step.shape, given, step.item)
+    return Raw(node, tuple(moved), arguments, step.shape, given, step.item)
 
 
 def scaled(factor: ExactNumber, term: Term) -> Term:
@@ -168,9 +171,8 @@ def _reduced(name: str) -> Write:
     def write(a: _Arguments, shape: Shape) -> Term:
         rank = len(a.shape_of(0))
         which = axes(a.given(1), rank)
-        factor, (inner,) = _without_factors(a.term(0))
-        if name == "largest" and factor.coefficient < 0:
-            factor, inner = ONE, a.term(0)
+        # The largest is a free number at the random point, which no factor is taken out of.
+        factor, (inner,) = (ONE, [a.term(0)]) if name == "largest" else _without_factors(a.term(0))
         return scaled(factor, call(name, inner, shape=shape, axes=which))
 
     return write
@@ -251,7 +253,20 @@ WRITTEN: dict[str, Write] = {
     "gelu": _gelu,
     **{
         name: _function(name)
-        for name in ["exp", "log", "sqrt", "tanh", "sigmoid", "erf", "sin", "cos", "silu", "relu", "abs", "sign"]
+        for name in [
+            "exp",
+            "log",
+            "sqrt",
+            "tanh",
+            "sigmoid",
+            "erf",
+            "sin",
+            "cos",
+            "silu",
+            "relu",
+            "abs",
+            "sign",
+        ]
     },
 }
 """How each operation is written that has a formula of its own."""

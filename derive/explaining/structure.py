@@ -24,10 +24,50 @@ NOWHERE = -1
 
 MOVES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(
-        ["clone.default", "alias.default", "detach.default", "lift_fresh_copy.default", "contiguous.default", "lift_fresh.default", "_to_copy.default", "to.dtype", "view.default", "_unsafe_view.default", "reshape.default", "_reshape_alias.default", "view_copy.default", "permute.default", "transpose.int", "t.default", "expand.default", "unsqueeze.default", "squeeze.dims", "squeeze.dim", "squeeze.default", "slice.Tensor", "select.int", "split_with_sizes.default", "split.Tensor", "unbind.int", "repeat.default", "flip.default", "roll.default", "unfold.default", "as_strided.default", "index.Tensor", "_unsafe_index.Tensor", "index_select.default", "embedding.default", "gather.default", "cat.default", "stack.default"],
+        [
+            "clone.default",
+            "alias.default",
+            "detach.default",
+            "lift_fresh_copy.default",
+            "contiguous.default",
+            "lift_fresh.default",
+            "_to_copy.default",
+            "to.dtype",
+            "view.default",
+            "_unsafe_view.default",
+            "reshape.default",
+            "_reshape_alias.default",
+            "view_copy.default",
+            "permute.default",
+            "transpose.int",
+            "t.default",
+            "expand.default",
+            "unsqueeze.default",
+            "squeeze.dims",
+            "squeeze.dim",
+            "squeeze.default",
+            "slice.Tensor",
+            "select.int",
+            "split_with_sizes.default",
+            "split.Tensor",
+            "unbind.int",
+            "repeat.default",
+            "flip.default",
+            "roll.default",
+            "unfold.default",
+            "as_strided.default",
+            "index.Tensor",
+            "_unsafe_index.Tensor",
+            "index_select.default",
+            "embedding.default",
+            "gather.default",
+            "cat.default",
+            "stack.default",
+        ],
         (0,),
     ),
-    **dict.fromkeys(("slice_scatter.default", "select_scatter.default", "copy.default"), (0, 1)),
+    **dict.fromkeys(("slice_scatter.default", "select_scatter.default"), (0, 1)),
+    "copy.default": (1,),
     "as_strided_scatter.default": (0, 1),
     "constant_pad_nd.default": (0, 2),
     "index_put.default": (0, 2),
@@ -66,6 +106,7 @@ class Structure:
     nodes: dict[str, Node] = field(default_factory=dict)
     _firsts: list[int] = field(default_factory=list)
     _names: list[str] = field(default_factory=list)
+    partial: dict[str, Source] = field(default_factory=dict)
     padded: dict[str, Source] = field(default_factory=dict)
     _pieces: dict[str, tuple[Places, ...]] = field(default_factory=dict)
     _before: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -111,6 +152,9 @@ class Structure:
             use = Use(step.name, step.shape)
             whole = local.size == use_size(step.shape) and in_order(local)
             return Use(step.name, local.shape) if whole else View(use, local)
+        blocks = self._blocks(places)
+        if blocks:
+            return joined_along([self.gathered(block) for block in blocks[1]], blocks[0])
         local = numpy.zeros_like(places)
         begin = 0
         for step in steps:
@@ -125,6 +169,18 @@ class Structure:
             places=local,
         )
         return found
+
+    def _blocks(self, places: Places) -> tuple[int, list[Places]] | None:
+        """Cut places along an axis into blocks of one step each."""
+        owners = numpy.searchsorted(self._firsts, places, side="right")
+        for axis in range(places.ndim):
+            rows = numpy.moveaxis(owners, axis, 0).reshape(places.shape[axis], -1)
+            if (rows != rows[:, :1]).any():
+                continue
+            cuts = numpy.flatnonzero(numpy.diff(rows[:, 0])) + 1
+            if len(cuts) < MOST_BLOCKS:
+                return axis, numpy.split(places, cuts, axis=axis)
+        return None
 
     def before(self, name: str) -> list[str]:
         """Return the symbolic tensors that a name is made of, in the order of the graph."""
@@ -172,9 +228,9 @@ class Structure:
         )
 
     def _place(self, node: Node) -> None:
-        source = self._moved(node) or self._scaled(node) or self._unchanged(node)
+        source = self._moved(node) or self._chosen(node)
+        source = source or self._scaled(node) or self._unchanged(node)
         self._follow_padding(node)
-        self._pad_by_choice(node)
         if source is not None:
             self.sources[node.name] = source
             return
@@ -226,6 +282,11 @@ class Structure:
             self._as_places(argument, factors) if place in MOVES[name] else self._known(argument)
             for place, argument in enumerate(node.arguments)
         ]
+        if name == "copy.default":
+            # Of what is written over, only the shape counts.
+            arguments[0] = numpy.zeros(
+                numpy.shape(arguments[0].kinds if symbolic(arguments[0]) else arguments[0])
+            )
         keywords = {key: self._known(argument) for key, argument in node.keywords}
         if keywords.get("accumulate") or (len(arguments) > 3 and arguments[3] is True):
             return None
@@ -240,21 +301,27 @@ class Structure:
             return None
         return Source(places, factors[0])
 
-    def _pad_by_choice(self, node: Node) -> None:
-        """See a choice between a tensor and zeros as that tensor among zeros."""
+    def _chosen(self, node: Node) -> Source | None:
+        """See a choice by a fixed condition as elements of the one and of the other."""
         if node.operation.removeprefix("aten.").partition(".")[0] != "where":
-            return
-        condition, left, right = (self._known(argument) for argument in node.arguments)
-        if symbolic(condition) or symbolic(left) == symbolic(right):
-            return
-        source = self._source_of(node.arguments[1 if symbolic(left) else 2])
-        if source is None or numpy.any(numpy.asarray(right if symbolic(left) else left)):
-            return
-        taken = numpy.asarray(condition) if symbolic(left) else ~numpy.asarray(condition)
-        self._pad(node, Source(numpy.where(taken, source.places, NOWHERE), source.factor))
+            return None
+        condition = self._known(node.arguments[0])
+        if symbolic(condition):
+            return None
+        factors: list[ExactNumber] = []
+        left, right = (self._as_places(argument, factors) for argument in node.arguments[1:])
+        places = numpy.where(condition, left, right).astype(numpy.int64)
+        if not factors or any(str(factor) != str(factors[0]) for factor in factors):
+            return None
+        source = Source(places, factors[0])
+        if (places != NOWHERE).all():
+            return source
+        self._pad(node, source)
+        return None
 
     def _pad(self, node: Node, source: Source) -> None:
-        """Remember a tensor that is put among zeros."""
+        """Remember a tensor that is put among fixed numbers, and among zeros."""
+        self.partial[node.name] = source
         value = self.point.values[node.name]
         if isinstance(value, Tensor) and (value.kinds[source.places == NOWHERE] == ZERO).all():
             self.padded[node.name] = source
@@ -263,6 +330,8 @@ class Structure:
         if isinstance(argument, tuple):
             return tuple(self._as_places(part, factors) for part in argument)
         source = self._source_of(argument)
+        if isinstance(argument, Reference) and argument.name in self.partial:
+            source = self.partial[argument.name]
         if source is not None:
             factors.append(source.factor)
             return source.places
@@ -310,6 +379,21 @@ class Structure:
 
 UNCHANGING = {"add", "sub", "mul", "div", "where", "masked_fill", "tril", "triu", "pow"}
 """Operations that can leave every element as it is."""
+
+
+MOST_BLOCKS = 8
+"""Blocks up to which a joined tensor is written as a list of them."""
+
+
+def joined_along(terms: list[Term], axis: int) -> Call:
+    """Return tensors put side by side along an axis."""
+    counted, first = [], 0
+    for term in terms:
+        length = use_size(term.shape)
+        counted.append(numpy.arange(first, first + length).reshape(term.shape))
+        first += length
+    places = numpy.concatenate(counted, axis=axis)
+    return call("joined", *terms, shape=places.shape, places=places)
 
 
 def use_size(shape: Shape) -> int:

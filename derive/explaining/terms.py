@@ -37,7 +37,7 @@ class Fixed:
     @property
     def shape(self) -> Shape:
         """The shape of the values."""
-        return self.values.shape
+        return tuple(self.values.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class View:
     @property
     def shape(self) -> Shape:
         """The shape of the moved elements."""
-        return self.places.shape
+        return tuple(self.places.shape)
 
 
 @dataclass(frozen=True, eq=False)

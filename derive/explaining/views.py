@@ -1,4 +1,4 @@
-"""How elements of a tensor are picked and ordered, in words: transposed, rows 1 to 4, in 2 heads."""
+"""How elements of a tensor are picked and ordered: transposed, rows 1 to 4, in 2 heads."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def described(places: Places, shape: Shape) -> Moved:
     """Describe a view of a tensor of this shape."""
     size = math.prod(shape)
     if places.size == size and in_order(places):
-        turned = min((*places.shape[-2:], *shape[-2:], 2)) == 1 and places.ndim > 1
+        turned = min((*shape[-2:], 2)) == 1 and places.ndim == len(shape) > 1
         swapped = turned and shape[-2:] == places.shape[:-3:-1] != places.shape[-2:]
         return Moved(transposed=bool(swapped))
     places, transposed, words = canonical(places)
     coordinates = numpy.unravel_index(places.ravel(), shape) if shape else ()
     chosen = [numpy.unique(one) for one in coordinates]
     if math.prod(map(len, chosen)) != places.size:
-        return Moved(transposed, (), ("rearranged", *words))
+        return Moved(False, (), ("gathered",))
     local = numpy.ravel_multi_index(
         tuple(numpy.searchsorted(c, one) for c, one in zip(chosen, coordinates, strict=True)),
         tuple(map(len, chosen)),
@@ -81,7 +81,8 @@ def described(places: Places, shape: Shape) -> Moved:
         ranges.pop()
     box = tuple(map(len, chosen))
     order = _order(local.reshape(places.shape), box)
-    return Moved(transposed, tuple(one or ":" for one in ranges), (*order, *words))
+    turned = transposed and order != ("rearranged",)
+    return Moved(turned, tuple(one or ":" for one in ranges), (*order, *words))
 
 
 def _range(places: Places) -> str:
@@ -92,7 +93,7 @@ def _range(places: Places) -> str:
     steps = numpy.diff(places)
     if (steps == 1).all():
         return f"{low}..{high}"
-    if (steps == steps[0]).all():
+    if len(places) > 3 and (steps == steps[0]).all():
         return f"{low},{low + int(steps[0])}..{high}"
     return ",".join(str(int(place) + 1) for place in places)
 

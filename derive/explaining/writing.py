@@ -15,9 +15,27 @@ from derive.constants import ExactNumber, recognised
 from derive.explaining import masks
 from derive.explaining.numbers import above_and_below, is_one
 from derive.explaining.structure import one_number
-from derive.explaining.terms import Call, Fixed, Raw, Scaled, Term, Use, View
+from derive.explaining.terms import (
+    Call,
+    Fixed,
+    Raw,
+    Scaled,
+    Shape,
+    Term,
+    Use,
+    View,
+    call,
+)
 from derive.explaining.views import Moved, described
 from derive.graph import Argument, Reference
+
+LARGEST_FLOAT = float(numpy.finfo(numpy.float64).max)
+
+LARGEST_DENOMINATOR = 1000
+"""Fixed numbers with a larger one are written as decimals."""
+
+SHUFFLES = ("rearranged", "gathered", "transposed")
+"""Words of a view that are written as part of the formula."""
 
 SUM, PRODUCT, ATOM = 1, 2, 3
 """How tightly a written formula holds together."""
@@ -54,6 +72,7 @@ class Style(Protocol):
         """Write words inside of a formula."""
 
     circle: str
+    outer: str
     space: str
     fraction_is_atom: bool
 
@@ -61,7 +80,7 @@ class Style(Protocol):
 class Plain:
     """One line of plain text."""
 
-    circle, space, fraction_is_atom = " ∘ ", " ", False
+    circle, outer, space, fraction_is_atom = " ∘ ", " ⊗ ", " ", False
 
     def name(self, name: str) -> str:
         """Write the name of a tensor."""
@@ -119,7 +138,7 @@ def escaped(text: str) -> str:
 class Latex:
     """LaTeX for maths mode."""
 
-    circle, space, fraction_is_atom = r" \circ ", r" \, ", True
+    circle, outer, space, fraction_is_atom = r" \circ ", r" \otimes ", r" \, ", True
 
     def name(self, name: str) -> str:
         """Write the name of a tensor."""
@@ -199,17 +218,29 @@ class Writer:
         return text, tuple(dict.fromkeys(self.notes))
 
     def _top(self, term: Term) -> tuple[str, int]:
-        if isinstance(term, View) and not isinstance(term.tensor, Use):
-            moved = described(term.places, term.tensor.shape)
-            if not moved.ranges and not moved.transposed:
-                written = self._write(term.tensor)
-                self.notes += [
-                    words.replace(" of {}", "").replace("{} ", "")
-                    for words in moved.words
-                    if words != "axes reordered"
-                ]
-                return written
+        """Write a line; what is said of its order is said of the line itself."""
+        if isinstance(term, Scaled) and isinstance(term.tensor, View):
+            inner = term.tensor
+            bare, _ = self._told(inner)
+            return self._scaled(term.factor, bare)
+        if isinstance(term, View):
+            bare, told = self._told(term)
+            return self._write(bare) if told else self._write(term)
         return self._write(term)
+
+    def _told(self, view: View) -> tuple[Term, bool]:
+        """Return what a view is of, if words after the line can say all there is about it."""
+        if isinstance(view.tensor, Use):
+            return view, False
+        moved = described(view.places, view.tensor.shape)
+        if moved.ranges or moved.transposed:
+            return view, False
+        self.notes += [
+            words.replace(" of {}", "").replace("{} ", "")
+            for words in moved.words
+            if words != "axes reordered"
+        ]
+        return view.tensor, True
 
     def _write(self, term: Term) -> tuple[str, int]:
         match term:
@@ -231,15 +262,21 @@ class Writer:
         return text if strength >= needed else self.style.bracketed(text)
 
     def _view(self, term: View) -> tuple[str, int]:
+        if isinstance(term.tensor, Fixed) and term.tensor.values.size == 1:
+            return self._write(term.tensor)
         moved = described(term.places, term.tensor.shape)
         if moved == Moved() or moved.words == ("axes reordered",):
             return self._write(term.tensor)
-        text = self._at(term.tensor, ATOM)
+        if not moved.ranges and not moved.transposed and not {*moved.words} & {*SHUFFLES}:
+            self.notes += [words.format(self._short(term.tensor)) for words in moved.words]
+            return self._write(term.tensor)
+        shuffled = bool({*moved.words} & {"rearranged", "gathered"}) and not moved.ranges
+        text = self._write(term.tensor)[0] if shuffled else self._at(term.tensor, ATOM)
         if moved.ranges:
             text = self.style.ranged(text, moved.ranges)
         for words in moved.words:
-            if words == "rearranged":
-                text = self.style.function("rearranged", text)
+            if words in ("rearranged", "gathered"):
+                text = self.style.function(words, text)
             elif words not in ("axes reordered", "transposed"):
                 self.notes.append(words.format(self._short(term.tensor)))
         if moved.transposed or "transposed" in moved.words:
@@ -256,7 +293,11 @@ class Writer:
             first = values.ravel()[0]
             if not numpy.isfinite(first):
                 return self.style.said(str(first)), ATOM
+            if abs(first) == LARGEST_FLOAT:
+                return self.style.said("finfo.min" if first < 0 else "finfo.max"), ATOM
             number = recognised(float(first))
+            if number.coefficient.denominator > LARGEST_DENOMINATOR and number.degree == 1:
+                return self.style.said(f"{float(first):g}"), ATOM
             if number.coefficient < 0:
                 return f"-{self.style.number(_size(number))}", SUM
             return self.style.number(
@@ -277,6 +318,8 @@ class Writer:
             if " " in under and not self.style.fraction_is_atom:
                 under = self.style.bracketed(under)
             text = self.style.quotient(text, under)
+        if isinstance(inner, Call) and inner.function == "tanh":
+            self.notes.append("soft cap")
         if factor.coefficient < 0:
             return f"-{text}", SUM
         return text, PRODUCT
@@ -308,7 +351,7 @@ class Writer:
             case "add":
                 return self._sum(a), SUM
             case "multiply":
-                return self.style.circle.join(self._at(part, ATOM) for part in a), PRODUCT
+                return self._product(a)
             case "matmul":
                 for part in a:
                     self._say_repeated(part)
@@ -348,7 +391,22 @@ class Writer:
             if times > 1:
                 self.notes.append(f"{self._short(term.tensor)} repeated {times} times")
 
+    def _product(self, a: tuple[Term, ...]) -> tuple[str, int]:
+        """Write a product element by element; by an inverse it is a quotient."""
+        first, second = a
+        if isinstance(first, Call) and first.function == "inverse":
+            first, second = second, first
+        if isinstance(second, Call) and second.function == "inverse":
+            return self._call(call("divide", first, *second.arguments, shape=second.shape))
+        outer = is_outer(first.shape, second.shape) or is_outer(second.shape, first.shape)
+        sign = self.style.outer if outer else self.style.circle
+        return sign.join(self._at(part, ATOM) for part in a), PRODUCT
+
     def _sum(self, terms: tuple[Term, ...]) -> str:
+        if (len(terms) == 2 and is_outer(terms[0].shape, terms[1].shape)) or (
+            len(terms) == 2 and is_outer(terms[1].shape, terms[0].shape)
+        ):
+            self.notes.append("each with each")
         text = self._write(terms[0])[0]
         for term in terms[1:]:
             written = self._write(term)[0]
@@ -423,6 +481,15 @@ class Writer:
                 self.notes.append(f"joined along axis {axis + 1}")
                 return f"[{inside}]"
         return self.style.function("rearranged", inside)
+
+
+def is_outer(left: Shape, right: Shape) -> bool:
+    """Tell whether each element along one axis meets each along another."""
+    rank = max(len(left), len(right))
+    one, other = ((1,) * (rank - len(shape)) + tuple(shape) for shape in (left, right))
+    longer = [place for place in range(rank) if one[place] > other[place] == 1]
+    shorter = [place for place in range(rank) if other[place] > one[place] == 1]
+    return bool(longer and shorter and longer[-1] < shorter[-1])
 
 
 def _is_concatenation(term: Call, places: Any, axis: int) -> bool:

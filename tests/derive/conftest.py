@@ -274,6 +274,21 @@ CASES: dict[str, Case] = {
         ),
         near={"heads": 4},
     ),
+    "packed grouped projections": Case(
+        Options(
+            leading=2,
+            projections="self",
+            heads=6,
+            kv_heads=2,
+            grouped="consecutive",
+            causal="top-left",
+            packed=True,
+            projection_bias=False,
+        ),
+        ((2, 4, 7), (30, 7), (7, 18)),
+        lambda x, w, out: grouped_module(6, 2)(x, *w.split([18, 6, 6]), out),
+        near={"causal": None},
+    ),
     "projections with a mask": Case(
         Options(leading=2, projections="self", heads=2, mask="ij"),
         PROJECTED,

@@ -312,6 +312,7 @@ def test_a_definition_is_folded_only_where_all_of_it_is_there():
     assert tidier.folded(exp(2 * s[j, l]) / D[j]) == exp(2 * s[j, l]) / D[j]
     assert tidier.folded(exp(s[j, l]) / D[l]) == exp(s[j, l]) / D[l]
     assert tidier.folded(exp(s[j, l]) * D[j]) == exp(s[j, l]) * D[j]
+    assert tidier.folded(exp(s[j, l]) / sqrt(D[j])) == exp(s[j, l]) / sqrt(D[j])
     assert tidier.folded(exp(s[j, l]) / D[j] ** 2) == a[j, l] / D[j]
 
 

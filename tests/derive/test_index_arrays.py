@@ -107,6 +107,7 @@ EXPRESSIONS = {
     "two computed positions": (s[Mod(i, 4) + 1, Mod(i, 3) + 1] * v[j], (i, j)),
     "a chosen position": (total(total(Equals(Mod(i, 3) + 1, j) * s[i, l] * v[l], l), i), (j,)),
     "whole numbers alone": (i * j - Below(i, j) + floor((i + j) / 2) + n, (i, j)),
+    "whole numbers, repeated": (s[i, j] * (1 + Sum(i, (l, 1, n))), (i, j)),
     "roots": (s[i, j] * sqrt(n + 2) / sqrt(3 * d) - Pow(n, Rational(1, 4)), (i, j)),
 }
 
@@ -178,6 +179,33 @@ def test_a_function_that_two_stages_share_is_computed_once():
     again = evaluate_mechanism(CROSS, {b: counted.lift(VALUES[b]) for b in (Q, K, V)}, counted)
     assert calls == [(4, 3)]
     assert (arrays[z].data == again[z].data).all()
+
+
+def test_a_shared_function_of_places_has_the_length_of_each_stage():
+    y = array("y")
+    stages = (Stage(a[i, j], exp(-i) * s[i, j]), Stage(y[i], exp(-i) * v[i]))
+    found = evaluate(stages, tensors_of(VALUES), FLOATS)
+    decay = numpy.exp(-numpy.arange(1, 5))
+    assert found[a].data == pytest.approx(decay[:, None] * VALUES[s])
+    assert found[y].data == pytest.approx(decay[:3] * VALUES[v])
+
+
+def test_heads_are_gathered_after_their_products():
+    algebra = Watched()
+    sizes = {"h": 8, "g": 4, "i": 10, "j": 12, "c": 9}
+    letters = {name: Symbol(name) for name in sizes}
+
+    def made(text):
+        axes = tuple(letters[name] for name in text)
+        return Labelled(axes, FLOATS.lift(RANDOM.normal(size=[sizes[name] for name in text])))
+
+    factors = [made("hij"), made("hic"), made("hg")]
+    summed = {letters["h"]: 8, letters["i"]: 10}
+    found = contracted(LabelledArrays(Tensors(algebra)), factors, None, summed)
+    assert algebra.largest_made == 8 * 10 * 12
+    expected = numpy.einsum("hij,hic,hg->gjc", *(factor.tensor.data for factor in factors))
+    order = [found.axes.index(letters[name]) for name in "gjc"]
+    assert abs(found.tensor.data.transpose(order) - expected).max() < 1e-10
 
 
 def test_the_cheapest_order_is_taken():

@@ -82,9 +82,15 @@ def test_roots_of_constants_multiply():
 
 
 def test_a_root_that_is_missing_is_asked_for():
-    with pytest.raises(NeedsSquare):
-        for seed in range(64):
-            constant(ResidueArrays(Random(seed)), 5**0.5)
+    missing = []
+    for seed in range(64):
+        algebra = ResidueArrays(Random(seed))
+        if not all(prime_chain.is_square(5, prime) for prime in algebra.chain.primes):
+            missing.append(algebra)
+    assert missing
+    for algebra in missing:
+        with pytest.raises(NeedsSquare):
+            constant(algebra, 5**0.5)
 
 
 def test_an_inverse_undoes_and_a_zero_is_unlucky(algebra):

@@ -134,8 +134,8 @@ def test_what_is_not_supported_never_passes():
         programs.keeps_the_largest, programs.keeps_the_largest, inputs(), other_shapes=False
     )
     assert report.verdict is Verdict.UNDECIDED
-    assert "topk" in report.claims[0].reason
-    with pytest.raises(NotEstablished, match="topk"):
+    assert "order of the elements" in report.claims[0].reason
+    with pytest.raises(NotEstablished, match="order of the elements"):
         report.raise_unless("identity-tested")
 
 
@@ -249,12 +249,9 @@ def test_a_report_survives_json(proved, refuted):
 def test_a_notebook_shows_the_report_with_its_text_escaped(refuted):
     page = refuted._repr_html_()
     assert "<strong>refuted</strong>" in page
-    assert (
-        "<lambda>"
-        not in verify(
-            lambda q, k, v: q @ k.mT @ v, lambda q, k, v: q @ (k.mT @ v), inputs()
-        )._repr_html_()
-    )
+    renamed = Report(**{**vars(refuted), "program": "<script>"})
+    assert "<script>" not in renamed._repr_html_()
+    assert "&lt;script&gt;" in renamed._repr_html_()
 
 
 def test_words_that_are_no_evidence_are_refused(proved):

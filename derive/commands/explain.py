@@ -1,0 +1,66 @@
+"""``derive explain``: what a torch program computes, as a derivation that a person can read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from derive.commands.lengths import InputShape, Sizes
+from derive.commands.torch_side import torch_side
+
+
+@click.command()
+@click.argument("target")
+@click.option("--shape", type=Sizes(), help="Sizes: batch=1,heads=2,tokens=4,dim=4.")
+@click.option("--input", "inputs", type=InputShape(), multiple=True, help="NAME=1x2x4x4, in order.")
+@click.option("--backward", is_flag=True, help="The gradients of all inputs too.")
+@click.option("--fixed", multiple=True, help="An input that keeps its example values.")
+@click.option("--entries", is_flag=True, help="Write out every element, at a tiny shape.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "latex"]),
+    default="text",
+    show_default=True,
+)
+def explain(
+    target: str,
+    shape: dict[str, int] | None,
+    inputs: tuple[tuple[str, tuple[int, ...]], ...],
+    backward: bool,
+    fixed: tuple[str, ...],
+    entries: bool,
+    format_: str,
+) -> None:
+    """Print what a torch program computes: named tensors, one line for each step.
+
+    TARGET is MODULE:CALLABLE, or FILE.py:CALLABLE, as for 'derive prove'. Each line is checked: at
+    a random point the formula that it shows has the values that the program has.
+
+    \b
+    Examples: derive explain mine.py:attention --shape batch=1,heads=2,tokens=3,dim=2
+              derive explain mine.py:attention --shape tokens=2,dim=1 --entries
+    """  # noqa: D301 - click reads the character that \b stands for
+    from derive.explaining import entries as written_out
+    from derive.explaining import explain as explained
+    from derive.explaining import to_latex, to_text
+
+    tasks: Any = torch_side("derive explain", "numeric.tasks")
+    task = tasks.Task(
+        target=target,
+        sizes=tuple((shape or {}).items()),
+        inputs=inputs,
+        backward=backward,
+        fixed=fixed,
+    )
+    captured = tasks.captured(task)
+    if entries:
+        click.echo(_entries(written_out(captured.graph), format_))
+        return
+    found = explained(captured.graph, target)
+    click.echo(to_latex(found) if format_ == "latex" else to_text(found))
+
+
+def _entries(found: Any, format_: str) -> str:
+    return str(found.latex() if format_ == "latex" else found.text())
