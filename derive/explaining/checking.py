@@ -24,4 +24,7 @@ def claims(
     for line in explanation.lines:
         known[line.label] = value(line.held, values, tensors)
     for line in explanation.lines:
-        yield line.name, value(line.formula, known, tensors), known[line.label]
+        held = known[line.label]
+        claimed = value(line.formula, known, tensors)
+        shaped = tensors.rearrange(lambda a, shape=held.shape: a.reshape(shape), claimed)
+        yield line.name, shaped, held

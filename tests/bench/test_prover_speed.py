@@ -90,21 +90,29 @@ PATIENCE = 60.0
 
 SIMPLIFY = """
 import sympy
-from sympy import Matrix, exp, symbols
+from sympy import Matrix, Symbol, exp
 n, d = 3, 2
 query, key, value, upstream = (
-    Matrix(n, d, symbols(f"{name}0:{n * d}")) for name in ("q", "k", "v", "g")
+    Matrix(n, d, lambda i, j: Symbol(f"{name}{i}{j}", real=True)) for name in "qkvg"
 )
-scores = query * key.T
-rows = [[exp(scores[i, j]) for j in range(n)] for i in range(n)]
-weights = Matrix(n, n, lambda i, j: rows[i][j] / sum(rows[i]))
-back = upstream * value.T
-total = [sum(weights[i, j] * back[i, j] for j in range(n)) for i in range(n)]
-output = weights * value
-flash = [sum(upstream[i, c] * output[i, c] for c in range(d)) for i in range(n)]
-left = sum(weights[i, 0] * (back[i, 0] - total[i]) * query[i, 0] for i in range(n))
-right = sum(weights[i, 0] * (back[i, 0] - flash[i]) * query[i, 0] for i in range(n))
-assert sympy.simplify(left - right) == 0
+scores, back = query * key.T, upstream * value.T
+def naive(i, j):
+    return exp(scores[i, j]) / sum(exp(scores[i, l]) for l in range(n))
+def shifted(i, j):
+    below = sum(exp(scores[i, l] - scores[i, 0]) for l in range(n))
+    return exp(scores[i, j] - scores[i, 0]) / below
+textbook = sum(
+    naive(i, 0) * (back[i, 0] - sum(naive(i, l) * back[i, l] for l in range(n))) * query[i, 0]
+    for i in range(n)
+)
+output = [[sum(shifted(i, j) * value[j, c] for j in range(n)) for c in range(d)] for i in range(n)]
+flash = sum(
+    shifted(i, 0)
+    * (back[i, 0] - sum(upstream[i, c] * output[i][c] for c in range(d)))
+    * query[i, 0]
+    for i in range(n)
+)
+assert sympy.simplify(textbook - flash) == 0
 """
 
 
@@ -127,7 +135,8 @@ def textbook(query, key, value, upstream):
 
 
 def flash(query, key, value, upstream):
-    weights = (query @ key.mT).softmax(-1)
+    scores = query @ key.mT
+    weights = (scores - scores[:, :1]).softmax(-1)
     output = weights @ value
     scores = weights * (upstream @ value.mT - (upstream * output).sum(-1, keepdim=True))
     return (scores.mT @ query)[0, 0]

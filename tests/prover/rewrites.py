@@ -311,8 +311,8 @@ def decoded_into_a_cache_of_full_length(query, key, value):
         keys[..., n, :] = key[..., n, :]
         values[..., n, :] = value[..., n, :]
         seen = torch.arange(key.shape[-2]) <= n
-        scores = scaled_scores(query[..., n : n + 1, :], keys)
-        rows.append(softmax(scores.masked_fill(~seen, -math.inf)) @ values)
+        scores = scaled_scores(query[..., n : n + 1, :], keys.clone())
+        rows.append(softmax(scores.masked_fill(~seen, -math.inf)) @ values.clone())
     return torch.cat(rows, -2)
 
 
@@ -478,10 +478,8 @@ def cosine_attention(query, key, value):
 
 @same_as(cosine_attention, ((3, 2),) * 3)
 def norms_divided_out_of_the_scores(query, key, value):
-    def norms(x):
-        return torch.sqrt((x * x).sum(-1, keepdim=True))
-
-    return softmax(10 * (query @ key.mT) / norms(query) / norms(key).mT) @ value
+    of_query, of_key = (x.norm(dim=-1, keepdim=True) for x in (query, key))
+    return softmax(10 * (query @ key.mT) / of_query / of_key.mT) @ value
 
 
 @same_as(softmax_plus_one)

@@ -111,8 +111,11 @@ def test_a_difference_that_no_float_shows_is_called_invisible(name: str) -> None
     assert not report.witness.visible
 
 
-@EACH
-def test_the_right_program_is_accepted_at_the_shape_of_its_mutant(mutant: Mutant) -> None:
+RIGHT = {(mutant.right, mutant.shapes): mutant for mutant in MUTANTS}
+
+
+@pytest.mark.parametrize("mutant", RIGHT.values(), ids=lambda mutant: mutant.right.__name__)
+def test_the_right_program_is_accepted_at_the_shapes_of_its_mutant(mutant: Mutant) -> None:
     report = verify(
         mutant.right,
         mutant.right,
