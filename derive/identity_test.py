@@ -204,7 +204,7 @@ def _compared(
 ) -> tuple[list[Difference], int, int]:
     """Return the differences, the largest degree of one, and how many elements are no number."""
     found: list[Difference] = []
-    degree, undefined = 0, 0
+    degree, undefined, compared = 0, 0, 0
     for name, mine, theirs in zip(names, left, right, strict=True):
         if mine.shape != theirs.shape:
             raise Unsupported(name, f"the shapes differ: {mine.shape} and {theirs.shape}")
@@ -218,9 +218,12 @@ def _compared(
             numbers, algebra.same(mine.data, theirs.data), mine.kinds == theirs.kinds
         )
         undefined += int((agree & ~numbers).sum())
+        compared += int((agree & numbers).sum())
         difference = mine.data.degree.plus(theirs.data.degree)
         degree = max(degree, difference.numerator + difference.denominator)
         for place in map(tuple, numpy.argwhere(~agree)):
             where = tuple(int(index) for index in place)
             found.append(Difference(name, where, (_kind(mine, where), _kind(theirs, where))))
+    if not found and not compared:
+        raise Unsupported("output", "no element is a number on either side: nothing is compared")
     return found, degree, undefined

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numeric.bounds import Rounded, Rounding, rounding_bounds
     from numeric.capture import Captured, capture
     from numeric.capture_error import CaptureError
-    from numeric.computations import Computation, computations
+    from numeric.computing import Computation, computations
     from numeric.evaluate import Compiled, TooLong, compiled
     from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
     from numeric.printed import PRINTED, Printed, reproduce
@@ -61,7 +61,7 @@ __getattr__ = lazily(
         "bounds": "Rounded Rounding rounding_bounds",
         "capture": "Captured capture",
         "capture_error": "CaptureError",
-        "computations": "Computation computations",
+        "computing": "Computation computations",
         "evaluate": "Compiled TooLong compiled",
         "precision": "FLOAT32 FLOAT64 Precision decimal_digits",
         "printed": "PRINTED Printed reproduce",

@@ -26,6 +26,7 @@ EXPONENTIALS = (
     "exp(a + b) = exp(a) exp(b) is used exactly; that different exponentials count as free "
     "numbers of their own rests on the random-exponent assumption of Li and Wu (arXiv 2506.04529)"
 )
+DEFINED = "the two are equal wherever both are defined: no denominator zero, no root of less than zero"
 LOWEST = (
     "finfo.min is read as a number below all others that absorbs what is added to it, as it does "
     "in floating point"
@@ -85,7 +86,7 @@ def assumptions(setting: Setting, outcome: Outcome, verdict: Verdict) -> tuple[s
     if outcome.lowest_read:
         said.append(LOWEST)
     if verdict is Verdict.IDENTITY_TESTED:
-        said.append(EXPONENTIALS)
+        said += [DEFINED, EXPONENTIALS]
     opaque = [name for name in outcome.opaque if name != "comparison"]
     if opaque and verdict in (Verdict.PROVED, Verdict.IDENTITY_TESTED):
         said.append(

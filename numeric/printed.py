@@ -26,7 +26,7 @@ from derive.worked import work_out
 from numeric import reference
 from numeric.balls import ball, working_bits
 from numeric.bounds import rounding_bounds
-from numeric.computations import EXP_ULP
+from numeric.computing import EXP_ULP
 from numeric.inputs import exact_inputs
 from numeric.precision import FLOAT32
 

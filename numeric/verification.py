@@ -25,7 +25,7 @@ from derive.proof_check import check_properties
 from derive.worked import MOST_TOKENS
 from numeric.bounds import rounding_bounds
 from numeric.comparison import compare
-from numeric.computations import DIGITS, Computation, computations
+from numeric.computing import DIGITS, Computation, computations
 from numeric.evaluate import too_long
 from numeric.inputs import exact_inputs, rounded_inputs
 from numeric.on_demand import OnDemand

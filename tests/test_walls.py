@@ -1,18 +1,21 @@
 """Who may import whom, held by reading every import there is.
 
 Data modules import SymPy and each other; ``numeric`` reads the data and formulas of ``derive`` and
-never its publishing; ``derive`` reaches ``numeric`` only from the command, inside functions.
+never its publishing; ``derive`` reaches ``numeric`` only from its commands, inside functions.
 """
 
 import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import derive
+import numeric
 
 PROJECT = Path(__file__).resolve().parents[1]
 DERIVE, NUMERIC = PROJECT / "derive", PROJECT / "numeric"
@@ -186,29 +189,43 @@ def test_importing_the_package_imports_almost_nothing():
 # What is public
 
 
-@pytest.mark.parametrize("name", derive.__all__)
-def test_every_public_name_is_there_and_documented(name):
-    value = getattr(derive, name)
+PUBLIC = [(package, name) for package in (derive, numeric) for name in package.__all__]
+
+
+@pytest.mark.parametrize(("package", "name"), PUBLIC, ids=lambda value: str(value)[:40])
+def test_every_public_name_is_there_and_documented(package, name):
+    value = getattr(package, name)
     assert value.__doc__
-    assert name in dir(derive)
+    assert name in dir(package)
+    assert not isinstance(value, ModuleType), "a module of that name hides it"
 
 
-def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="derive has no 'softmax'"):
-        derive.softmax  # noqa: B018 - the access is the test
+@pytest.mark.parametrize("package", [derive, numeric])
+def test_an_unknown_name_is_an_attribute_error(package):
+    with pytest.raises(AttributeError, match=f"{package.__name__} has no 'absent'"):
+        package.absent  # noqa: B018 - the access is the test
 
 
-def test_the_public_names_are_those_that_the_type_checker_sees():
-    tree = ast.parse((DERIVE / "__init__.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("package", [derive, numeric])
+def test_the_public_names_are_those_that_the_type_checker_sees(package):
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
     guard = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {
-        (name.name, str(node.module))
+        name.name: str(node.module)
         for node in guard.body
         if isinstance(node, ast.ImportFrom)
         for name in node.names
     }
-    assert {name for name, _ in seen} == set(derive.__all__)
-    assert seen == {(name, f"derive.{module}") for name, module in derive._HOME.items()}
-    assert derive.__all__ == sorted(
-        derive.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    assert set(seen) == set(package.__all__)
+    for name, module in seen.items():
+        assert getattr(import_module(module), name) is getattr(package, name)
+    assert package.__all__ == sorted(
+        package.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
     )
+
+
+@pytest.mark.parametrize("package", [derive, numeric])
+def test_no_module_hides_a_public_name(package):
+    modules = {path.stem for path in Path(package.__file__).parent.glob("*.py")}
+    folders = {path.parent.name for path in Path(package.__file__).parent.glob("*/__init__.py")}
+    assert not (modules | folders) & set(package.__all__)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -298,7 +299,8 @@ class ResidueArrays:
 
     def _drawn(self, name: str, key: Any) -> Levels:
         """Draw residues at every level, determined by the function's name and the key."""
-        named = int.from_bytes(name.encode()[:7], "little") ^ self._salt
+        # All of the name counts: two functions with one key would be taken for each other.
+        named = int.from_bytes(sha256(name.encode()).digest()[:8], "little") ^ self._salt
         drawn = []
         for place, prime in enumerate(self.chain.primes):
             mixed = _mixed(key, named + 0x1000003 * (place + 1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy
 
 from derive.explaining.recognising import Recogniser, attention_of
-from derive.explaining.steps import scaled
+from derive.explaining.steps import fixed, scaled
 from derive.explaining.structure import Structure
 from derive.explaining.terms import (
     Call,
@@ -59,7 +59,8 @@ def plan(structure: Structure, recogniser: Recogniser) -> Plan:
             continue
         made.formulas[name] = _tidied(recogniser.formula(name))
         waiting += uses(made.formulas[name])
-    order = {name: place for place, name in enumerate([*inputs, *structure.nodes])}
+    known = [*inputs, *structure.nodes, *(item.name for item in structure.graph.constants)]
+    order = {name: place for place, name in enumerate(known)}
     made.formulas = {
         name: made.formulas[name] for name in sorted(made.formulas, key=lambda n: order[n])
     }
@@ -74,9 +75,16 @@ def plan(structure: Structure, recogniser: Recogniser) -> Plan:
     return made
 
 
+def _fixed(values: Places, name: str) -> Term:
+    found = fixed(values, name)
+    if found.shape == values.shape:
+        return found
+    return View(found, numpy.zeros(values.shape, dtype=numpy.int64))
+
+
 def _output(structure: Structure, recogniser: Recogniser, made: Plan, name: str) -> str:
     if not structure.is_symbolic(name):
-        made.formulas[name] = Raw(structure.nodes[name], (), (), structure.value(name).shape)
+        made.formulas[name] = _fixed(numpy.asarray(structure.value(name)), name)
         return name
     operand = structure.operand(name)
     if isinstance(operand, Use) and operand.name in structure.nodes:

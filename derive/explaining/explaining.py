@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -51,7 +51,7 @@ def explain(graph: Graph, title: str = "program") -> Explanation:
         tuple(Given(item.name, item.type.shape, used=item.name in read) for item in graph.inputs),
         constants,
         lines,
-        tuple(names.shown[name] for name in made.outputs),
+        _told_outputs(made, names, graph.output_names or _numbered(graph)),
         len(graph.nodes),
         tuple(_notes(graph)),
     )
@@ -61,6 +61,15 @@ def explain(graph: Graph, title: str = "program") -> Explanation:
 
 def _numbered(graph: Graph) -> list[str]:
     return [f"output_{place}" for place in range(1, len(graph.outputs) + 1)]
+
+
+def _told_outputs(made: Plan, names: Names, outputs: Sequence[str]) -> tuple[str, ...]:
+    """Name the outputs; where one tensor is several of them, say which."""
+    shown = [names.shown[name] for name in made.outputs]
+    return tuple(
+        f"{name} ({output})" if shown.count(name) > 1 else name
+        for name, output in zip(shown, outputs, strict=True)
+    )
 
 
 def _lines(structure: Structure, made: Plan, names: Names) -> tuple[Line, ...]:

@@ -35,10 +35,12 @@ def _grid(keep: Places) -> str:
     if (keep == keep[:1]).all() and queries > 1:
         out = [int(place) + 1 for place in numpy.flatnonzero(~keep[0])]
         return f"{_named('key', out)} left out" if out else "no key is left out"
-    for offset, aligned in ((0, ""), (ahead, ", the last query aligned with the last key")):
-        text = _band(keep, numpy.asarray(distance - offset))
-        if text:
-            return text + (aligned if ahead else "")
+    first = _band(keep, distance)
+    last = _band(keep, numpy.asarray(distance - ahead)) if ahead else ""
+    if "causal" in last:
+        return f"{last}, the last query aligned with the last key"
+    if first:
+        return f"{first}, the first query aligned with the first key" if ahead else first
     if max(keep.shape) > LARGEST_GRID:
         count = int((~keep).sum())
         return f"{count} of {keep.size} pairs of query and key are left out, in no simple pattern"

@@ -50,6 +50,9 @@ def called(m: Tensors[Any], term: Call, arguments: tuple[Tensor[Any], ...]) -> T
 
 def times(m: Tensors[Any], factor: ExactNumber, x: Tensor[Any]) -> Tensor[Any]:
     """Return a number times a tensor; its sign tells what becomes of infinities."""
+    if factor == ExactNumber.of(-1):
+        # What is known of a logarithm survives a negative, not a product.
+        return m.negate(x)
     sign = numpy.asarray(numpy.sign(float(factor.coefficient)))
     return m.multiply(x, m.full((), factor), sign)
 

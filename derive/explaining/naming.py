@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from derive.explaining.composing import Plan
-from derive.explaining.terms import Call, Scaled, Term, Use, View, parts
+from derive.explaining.terms import Call, Scaled, Term, Use, View, parts, uses
 from derive.explaining.views import described
 
 PRIME = "′"
@@ -60,6 +60,10 @@ class _Roles:
     def __init__(self, plan: Plan, inputs: Sequence[str]) -> None:
         self.plan, self.inputs = plan, set(inputs)
         self.found: dict[str, tuple[str, str]] = {}
+        self.upstream = {name for name in inputs if name.startswith(UPSTREAM)}
+        for name, term in plan.formulas.items():
+            if self.upstream & set(uses(term)):
+                self.upstream.add(name)
 
     def wishes(self) -> dict[str, tuple[str, str]]:
         """Return the wished name and the role of each line that has one."""
@@ -80,10 +84,14 @@ class _Roles:
             bare = _bare(term)
             if name not in self.found and isinstance(bare, Call):
                 role = PLAIN_ROLES.get(bare.function, "")
-                if _has(term, "layer norm") or _has(term, "RMS norm"):
+                product = _first_product(bare)
+                if name in self.upstream:
+                    role = "gradient"
+                elif _has(term, "layer norm") or _has(term, "RMS norm"):
                     role = "norm"
-                if not role and _first_product(bare) is not None:
-                    role = "projection"
+                elif product is not None:
+                    owners = {_owner(part) for part in product.arguments}
+                    role = "projection" if owners & self.inputs else "product"
                 if role:
                     self._wish(name, "t", role)
         return self.found
@@ -157,10 +165,13 @@ class _Roles:
                     self._wish(str(gradient), "da", "gradient")
 
 
+UPSTREAM = "grad_output"
+"""How the names of gradients that are given start; what is made of them is a gradient too."""
+
 SCORE_ROLES = {"masked": "masked", "add": "biased"}
 """What happens to scores before their softmax."""
 
-PLAIN_ROLES = {"layer norm": "norm", "RMS norm": "norm", "softmax gradient": "gradient"}
+PLAIN_ROLES = {"softmax gradient": "gradient", "joined": "joined"}
 
 
 def _bare(term: Term) -> Term:

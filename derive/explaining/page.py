@@ -11,6 +11,9 @@ from derive.explaining.writing import Latex, escaped
 WIDTH = 100
 """Columns of a page of text, where nothing else is asked for."""
 
+NARROWEST = 28
+"""Columns that formulas have at least."""
+
 
 def to_text(explanation: Explanation, width: int = WIDTH) -> str:
     """Return an explanation as text of at most ``width`` columns, as far as formulas can break."""
@@ -25,10 +28,12 @@ def to_text(explanation: Explanation, width: int = WIDTH) -> str:
     roles = max((len(line.role) for line in explanation.lines), default=0)
     shapes = max((len(shaped(line.shape)) for line in explanation.lines), default=0)
     origins = max((len(line.origin) for line in explanation.lines), default=0)
-    room = width - roles - shapes - origins - 8
+    room = width - roles - shapes - 6
+    # Where a page is too narrow for both, formulas come before places in the source.
+    placed = room - origins - 2 >= NARROWEST
     for line in explanation.lines:
-        end = f"{shaped(line.shape):<{shapes}}  {line.origin}".rstrip()
-        rows += _row(line, roles, max(room, 24), end)
+        end = f"{shaped(line.shape):<{shapes}}  {line.origin if placed else ''}".rstrip()
+        rows += _row(line, roles, max(room - (origins + 2) * placed, NARROWEST), end)
     rows += ["", f"  output: {', '.join(explanation.outputs)}"]
     for note in explanation.notes:
         rows += _wrapped(f"  {note}", width, 2)

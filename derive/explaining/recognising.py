@@ -148,7 +148,7 @@ def normalised(recogniser: Recogniser, step: Step) -> Term | None:
                         axis=axis - len(step.shape),
                         empty=empty,
                     )
-    if operation(step) in ("div", "mul"):
+    if operation(step) in ("div", "mul") and step.shape:
         for name, _ in recogniser.candidates(step):
             term = call(
                 "softmax",
@@ -252,9 +252,7 @@ def _is_softmax(term: Term) -> bool:
 
 def norm(recogniser: Recogniser, step: Step) -> Term | None:
     """X over its root mean square, or its deviation, along the last axis."""
-    if operation(step) == "getitem" and step.node is not None:
-        return None
-    if operation(step) not in ("mul", "div"):
+    if operation(step) not in ("mul", "div") or not step.shape:
         return None
     structure = recogniser.structure
     value = structure.value(step.name)

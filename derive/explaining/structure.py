@@ -6,6 +6,7 @@ here by the places in other tensors (steps) that its elements come from, times a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -277,29 +278,37 @@ class Structure:
         name = node.operation.removeprefix("aten.")
         if name not in MOVES:
             return None
+        factors, places = self._places_after(node, self.partial)
+        if not factors or any(str(factor) != str(factors[0]) for factor in factors):
+            return None
+        if (places == NOWHERE).any():
+            self._pad(node, Source(places, factors[0]))
+            factors, places = self._places_after(node, {})
+        return None if (places == NOWHERE).any() else Source(places, factors[0])
+
+    def _places_after(
+        self, node: Node, partial: Mapping[str, Source]
+    ) -> tuple[list[ExactNumber], Places]:
+        """Run a move on places; no factors are returned where it needs symbolic numbers."""
+        name = node.operation.removeprefix("aten.")
         factors: list[ExactNumber] = []
         arguments = [
-            self._as_places(argument, factors) if place in MOVES[name] else self._known(argument)
+            self._as_places(argument, factors, partial)
+            if place in MOVES[name]
+            else self._known(argument)
             for place, argument in enumerate(node.arguments)
         ]
         if name == "copy.default":
             # Of what is written over, only the shape counts.
-            arguments[0] = numpy.zeros(
-                numpy.shape(arguments[0].kinds if symbolic(arguments[0]) else arguments[0])
-            )
+            arguments[0] = numpy.zeros(arguments[0].shape)
         keywords = {key: self._known(argument) for key, argument in node.keywords}
-        if keywords.get("accumulate") or (len(arguments) > 3 and arguments[3] is True):
-            return None
-        if any(symbolic(argument) for argument in arguments):
-            return None
+        adds = keywords.get("accumulate") or (
+            name == "index_put.default" and arguments[3:] == [True]
+        )
+        if adds or any(symbolic(argument) for argument in arguments):
+            return [], numpy.zeros(0)
         places = numpy.asarray(TABLE[node.operation](None, *arguments, **keywords))
-        places = places.astype(numpy.int64)
-        if not factors or any(str(f) != str(factors[0]) for f in factors):
-            return None
-        if (places == NOWHERE).any():
-            self._pad(node, Source(places, factors[0]))
-            return None
-        return Source(places, factors[0])
+        return factors, places.astype(numpy.int64)
 
     def _chosen(self, node: Node) -> Source | None:
         """See a choice by a fixed condition as elements of the one and of the other."""
@@ -309,7 +318,9 @@ class Structure:
         if symbolic(condition):
             return None
         factors: list[ExactNumber] = []
-        left, right = (self._as_places(argument, factors) for argument in node.arguments[1:])
+        left, right = (
+            self._as_places(argument, factors, self.partial) for argument in node.arguments[1:]
+        )
         places = numpy.where(condition, left, right).astype(numpy.int64)
         if not factors or any(str(factor) != str(factors[0]) for factor in factors):
             return None
@@ -326,12 +337,14 @@ class Structure:
         if isinstance(value, Tensor) and (value.kinds[source.places == NOWHERE] == ZERO).all():
             self.padded[node.name] = source
 
-    def _as_places(self, argument: Argument, factors: list[ExactNumber]) -> Any:
+    def _as_places(
+        self, argument: Argument, factors: list[ExactNumber], partial: Mapping[str, Source]
+    ) -> Any:
         if isinstance(argument, tuple):
-            return tuple(self._as_places(part, factors) for part in argument)
+            return tuple(self._as_places(part, factors, partial) for part in argument)
         source = self._source_of(argument)
-        if isinstance(argument, Reference) and argument.name in self.partial:
-            source = self.partial[argument.name]
+        if isinstance(argument, Reference) and argument.name in partial:
+            source = partial[argument.name]
         if source is not None:
             factors.append(source.factor)
             return source.places

@@ -386,7 +386,12 @@ class Writer:
 
     def _say_repeated(self, term: Term) -> None:
         """Say that one head serves all, which no sign tells."""
-        if isinstance(term, View) and not described(term.places, term.tensor.shape).words:
+        flat = isinstance(term, View) and len(term.tensor.shape) <= 2
+        if (
+            isinstance(term, View)
+            and not flat
+            and not described(term.places, term.tensor.shape).words
+        ):
             times = term.places.size // len(numpy.unique(term.places))
             if times > 1:
                 self.notes.append(f"{self._short(term.tensor)} repeated {times} times")

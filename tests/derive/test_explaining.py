@@ -1,5 +1,7 @@
 """Explanations of captured programs: short, right, and honest about what is not the formula."""
 
+import dataclasses
+
 import numpy
 import pytest
 import sympy
@@ -301,7 +303,7 @@ def test_shapes_of_other_masks():
     def grid(rule, rows=4, columns=4):
         return masks.described(numpy.fromfunction(rule, (rows, columns)).astype(bool))
 
-    assert grid(lambda i, j: j < i + 0 * j).startswith("the query's own key and keys after it")
+    assert grid(lambda i, j: j < i).startswith("the query's own key and keys after it")
     assert grid(lambda i, j: j >= i) == "keys before the query are left out"
     assert grid(lambda i, j: abs(i - j) <= 1) == (
         "keys more than 1 away from the query are left out"
@@ -384,12 +386,12 @@ def test_gradients_are_told_too():
 
 def test_the_rest_is_shown_as_the_operation_that_it_is():
     assert formulas("running") == ["t1 = q kᵀ", "y = aten.cumsum.default(t1, -1)"]
-    assert formulas("log total")[-1] == "y = log-sum-exp(t1)"
+    assert formulas("log total")[-1] == "ℓ = log-sum-exp(t1)"
     assert "⊗" in formulas("outer")[0]
 
 
-def graph_of(operation):
-    node = Node("made", operation, (Reference("x"),), (), TensorType((2,), "float64"))
+def graph_of(operation, *arguments):
+    node = Node("made", operation, (Reference("x"), *arguments), (), TensorType((2,), "float64"))
     given = Input("x", TensorType((2,), "float64"))
     return Graph((given,), (), (node,), (Reference("made"),), ("output",))
 
@@ -402,7 +404,7 @@ def test_an_unknown_operation_is_named(ask):
 
 def test_an_operation_without_a_meaning_here_is_named():
     with pytest.raises((Unsupported, UnknownOperation), match="aten"):
-        explain(graph_of("aten.topk.default"))
+        explain(graph_of("aten.topk.default", 1))
 
 
 def test_factors_are_multiplied_exactly():
@@ -462,3 +464,27 @@ def test_entries_name_each_exponential_once():
 def test_large_programs_are_refused_politely():
     with pytest.raises(TooLarge, match="more than 8: capture it at smaller shapes"):
         entries(captured("plain").graph, limit=8)
+
+
+def test_an_input_without_influence_is_said_to_have_none():
+    program = capture(lambda q, k: (q @ k.mT).softmax(-1) + 0 * q.sum(), heads()[:2])
+    text = to_text(explain(program.graph, "two inputs"))
+    assert "without influence" not in text
+    program = capture(lambda q, unused: q.softmax(-1) + 0.0, heads()[:2], backward=True)
+    explanation = explain(program.graph)
+    assert "without influence: unused" in to_text(explanation)
+    assert [line.text for line in explanation.lines if line.name == "dunused"] == ["0"]
+
+
+def test_a_defect_of_recognition_is_caught(monkeypatch):
+    from derive.explaining import explaining
+
+    right = explaining._lines
+
+    def wrong(structure, made, names):
+        first, *rest = right(structure, made, names)
+        return (dataclasses.replace(first, formula=first.formula.tensor), *rest)
+
+    monkeypatch.setattr(explaining, "_lines", wrong)
+    with pytest.raises(explaining.WrongLine, match="the line of s does not hold"):
+        explained("plain")

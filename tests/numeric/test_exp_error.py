@@ -10,7 +10,7 @@ import torch
 from flint import arb
 
 from numeric.balls import computed, ulp, working_bits
-from numeric.computations import DIGITS, EXP_ULP
+from numeric.computing import DIGITS, EXP_ULP
 from numeric.precision import FLOAT32, FLOAT64, decimal_digits
 
 Function = Callable[[Any], Any]

@@ -20,7 +20,7 @@ from derive.score import dot_product
 from derive.weighted_sum import weighted_sum
 from derive.worked import work_out
 from numeric import reference
-from numeric.computations import Computation, as_shown, generated, lambdified, torch_code
+from numeric.computing import Computation, as_shown, generated, lambdified, torch_code
 from numeric.evaluate import Arrays, Backend
 from numeric.precision import FLOAT32, FLOAT64, Precision
 from numeric.verification import check

@@ -14,7 +14,7 @@ from derive.evidence import REFUTED, SKIPPED, UNDECIDED, WITHIN_BOUND, Evidence
 from derive.examples import BUILT_IN, Example, Number, load
 from derive.formula import K, Q, V, z
 from derive.normaliser import softmax
-from numeric.computations import as_shown, computations, lambdified, torch_code
+from numeric.computing import as_shown, computations, lambdified, torch_code
 from numeric.evaluate import Arrays, too_long
 from numeric.inputs import exact_inputs
 from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits

@@ -116,6 +116,8 @@ def test_a_function_gives_equal_values_for_equal_arguments_only(algebra):
     assert algebra.same(algebra.function("erf", a), algebra.function("erf", a)).all()
     assert not algebra.same(algebra.function("erf", a), algebra.function("erf", b)).any()
     assert not algebra.same(algebra.function("erf", a), algebra.function("abs", a)).any()
+    long = "a long name that ends in one", "a long name that ends in two"
+    assert not algebra.same(*(algebra.function(name, a) for name in long)).any()
 
 
 def test_tanh_and_sigmoid_through_exp_see_that_they_are_one():

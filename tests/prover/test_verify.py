@@ -139,6 +139,15 @@ def test_what_is_not_supported_never_passes():
         report.raise_unless("identity-tested")
 
 
+def test_nothing_is_shown_where_nothing_is_a_number():
+    def undefined(query, key, value):
+        return programs.by_hand(query, key, value) * torch.nan
+
+    report = verify(undefined, undefined, inputs(), other_shapes=False)
+    assert report.verdict is Verdict.UNDECIDED
+    assert "nothing is compared" in report.claims[0].reason
+
+
 def test_a_module_against_another_backend_of_itself():
     torch.manual_seed(1)
     module = nn.MultiheadAttention(4, 2, batch_first=True)
