@@ -47,6 +47,10 @@ serve: $(VENV)/.katex ## show the site with live reload
 test: $(VENV)/.katex $(VENV)/.test ## run the tests, the browser tests included
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: third-party
+third-party: $(VENV)/.third-party ## prove other people's attention modules, forward and backward
+	$(BIN)/pytest tests/third_party tests/prover/test_tasks.py -m "third_party or slow" $(ARGS)
+
 .PHONY: coverage
 coverage: $(VENV)/.katex $(VENV)/.test ## run the tests and report which lines they reach
 	@mkdir -p build/coverage
@@ -91,7 +95,7 @@ distclean: clean ## remove what was built and the environment
 
 .PHONY: help
 help: ## show this list
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 $(VENV)/.made:
 	@command -v $(PYTHON) > /dev/null || { \
@@ -109,6 +113,14 @@ $(VENV)/.site: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.site
 	@$(call install,$(TEST_EXTRAS))
+	@touch $@
+
+$(VENV)/.third-party: $(VENV)/.test $(wildcard tests/third_party/requirements*.txt)
+	@echo "Installing the pinned packages of tests/third_party"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+		--requirement tests/third_party/requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-deps \
+		--requirement tests/third_party/requirements-no-deps.txt
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.site

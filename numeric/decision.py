@@ -26,7 +26,7 @@ EXPONENTIALS = (
     "exp(a + b) = exp(a) exp(b) is used exactly; that different exponentials count as free "
     "numbers of their own rests on the random-exponent assumption of Li and Wu (arXiv 2506.04529)"
 )
-DEFINED = "the two are equal wherever both are defined: no denominator zero, no root of less than zero"
+DEFINED = "equal wherever both are defined: no denominator zero, no root of less than zero"
 LOWEST = (
     "finfo.min is read as a number below all others that absorbs what is added to it, as it does "
     "in floating point"

@@ -17,7 +17,7 @@ from derive.graph import Input
 from derive.interpreter import missing
 from derive.program import GraphProgram, Program
 from derive.tensors import AS_FLOATS, ZERO, Tensor, Tensors
-from numeric.capture import Captured, capture, eager, fresh_inputs, relative_error
+from numeric.capture import Captured, capture, eager, fresh_inputs, largest, relative_error
 from numeric.subject import subject
 
 FRESH_SEED = 7
@@ -202,7 +202,7 @@ def _refuse_other_floats(
         # The claim will be undecided, and name what is not supported.
         return
     narrow = any("casts to" in note for note in captured.notes)
-    scale = max((float(t[torch.isfinite(t)].abs().max()) for t in expected if t.numel()), default=1)
+    scale = max(map(largest, expected), default=0.0)
     for name, one, other in zip(program.output_names, expected, found, strict=True):
         error = relative_error(one, torch.from_numpy(other), scale)
         if not error <= (LIMIT_WITH_CASTS if narrow else LIMIT):

@@ -105,13 +105,9 @@ class ResidueArrays:
     def _constant(self, number: ExactNumber, prime: int) -> int:
         value = number.coefficient.numerator * pow(number.coefficient.denominator, -1, prime)
         if number.degree > 1:
-            top, bottom = number.radicand.numerator, number.radicand.denominator
-            root = top * pow(bottom, -1, prime) % prime
-            if not prime_chain.is_square(root, prime):
-                raise NeedsSquare(top * bottom)
-            for _ in range(number.degree.bit_length() - 1):
-                root = prime_chain.square_root(root, prime)
-            value = value * root % prime
+            above = _root(number.radicand.numerator, number.degree, prime)
+            below = _root(number.radicand.denominator, number.degree, prime)
+            value = value * above * pow(below, -1, prime) % prime
         if number.logarithms:
             logarithm = (self._salt ^ 0x5DEECE66D) % (prime - 2) + 1
             value = value * pow(logarithm, number.logarithms, prime)
@@ -312,6 +308,10 @@ LONGEST_CHAIN = 4
 """Levels; the lowest prime of such a chain still has 22 bits."""
 
 
+LARGEST_FACTOR = 10_000
+"""Factors of radicands are looked for up to here."""
+
+
 class _PowerTable:
     """w^x for whole arrays: two tables of powers, for the high and the low bits of x."""
 
@@ -336,6 +336,36 @@ def _powers(base: int, count: int, prime: int) -> Level:
         table[filled : filled + more] = _mod(table[:more] * factor, prime)
         filled, factor = filled + more, factor * factor % prime
     return table
+
+
+def _root(number: int, degree: int, prime: int) -> int:
+    """Return a root as the product of its prime factors' roots, so that sqrt(18) is 3 sqrt(2)."""
+    root = 1
+    for factor, times in _factors(number):
+        whole, left = divmod(times, degree)
+        root = root * pow(factor, whole, prime) % prime
+        if left:
+            if not prime_chain.is_square(factor, prime):
+                raise NeedsSquare(factor)
+            part = factor
+            for _ in range(degree.bit_length() - 1):
+                part = prime_chain.square_root(part, prime)
+            root = root * pow(part, left, prime) % prime
+    return root
+
+
+def _factors(number: int) -> list[tuple[int, int]]:
+    """Return prime factors with their multiplicities; what has only large ones stays whole."""
+    found = []
+    factor = 2
+    while factor * factor <= number and factor < LARGEST_FACTOR:
+        times = 0
+        while number % factor == 0:
+            number, times = number // factor, times + 1
+        if times:
+            found.append((factor, times))
+        factor += 1
+    return [*found, (number, 1)] if number > 1 else found
 
 
 def _steps(chain: prime_chain.PrimeChain) -> list[tuple[int, int, int]]:

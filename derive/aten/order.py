@@ -16,6 +16,7 @@ from derive.tensors import (
     NOT_A_NUMBER,
     PLUS_INFINITY,
     UNKNOWN,
+    ZERO,
     Array,
     Selection,
     Tensor,
@@ -49,7 +50,9 @@ for _name, _swap, _or_equal in (
 
 @operation("eq.Tensor", "eq.Scalar")
 def eq(m: Tensors[Any], x: Value, y: Value) -> Value:
-    """eq(Tensor self, Tensor other) -> Tensor."""
+    """eq(Tensor self, Tensor other) -> Tensor; a number is equal to itself."""
+    if x is y and isinstance(x, Tensor):
+        return ~isnan(m, x)
     return m.equal(tensor(m, x), tensor(m, y))
 
 
@@ -185,16 +188,32 @@ def min_(m: Tensors[Any], x: Value) -> Value:
 
 @operation("argmax.default")
 def argmax(m: Tensors[Any], x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
-    """argmax(Tensor self, int? dim, bool keepdim) -> Tensor: as weights of sum one."""
+    """argmax(Tensor self, int? dim, bool keepdim) -> Tensor: as weights of sum one.
+
+    Of equal elements the first is taken. Where order is not known the weights are free numbers: the
+    gradient of amax, which equal elements share, is another.
+    """
     x = tensor(m, x)
     if dim is None:
         raise Unsupported("aten.argmax", "over all elements at once")
     axis = dim % len(x.shape)
     best = _largest(m, x, (axis,), keepdim=True)
-    found = m.equal(*m.broadcast(x, best))
-    weights = found if isinstance(found, Tensor) else m.lift(found)
+    x, best = m.broadcast(x, best)
+    found = m.equal(x, best)
+    weights = found if isinstance(found, Tensor) else m.lift(_first(found, axis))
+    if isinstance(found, Tensor):
+        along = [1] * len(x.shape)
+        along[axis] = -1
+        place = m.lift(numpy.arange(x.shape[axis]).reshape(along))
+        free = m.function("argmax", x, best, place)
+        numbers = (x.kinds <= ZERO) & (best.kinds <= ZERO)
+        weights = m.rearrange(lambda a, b: numpy.where(numbers, a, b), free, weights)
     total = m.total(weights, (axis,), keep=True)
     return Selection(m.divide(Tensor(weights.data, weights.kinds), total), axis, keepdim)
+
+
+def _first(found: Array, axis: int) -> Array:
+    return found & (numpy.cumsum(found, axis=axis) == 1)
 
 
 @operation("maximum.default")

@@ -92,6 +92,8 @@ def expand(m: Tensors[Any], x: Value, size: tuple[int, ...], **_: Any) -> Value:
 @operation("unsqueeze.default")
 def unsqueeze(m: Tensors[Any], x: Value, dim: int) -> Value:
     """unsqueeze(Tensor self, int dim) -> Tensor."""
+    if isinstance(x, Selection) and not x.kept and dim % len(x.weights.shape) == x.axis:
+        return Selection(x.weights, x.axis, kept=True)
     return rearranged(m, lambda a: numpy.expand_dims(a, dim), x)
 
 

@@ -1,7 +1,7 @@
 """Explain a captured program: named tensors, each with the formula that it equals."""
 
 from derive.explaining.checking import claims
-from derive.explaining.entries import Entries, TooLarge, entries
+from derive.explaining.entrywise import Entries, TooLarge, entries
 from derive.explaining.explaining import explain
 from derive.explaining.explanation import Explanation, Given, Line
 from derive.explaining.page import to_latex, to_text

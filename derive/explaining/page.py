@@ -34,7 +34,7 @@ def to_text(explanation: Explanation, width: int = WIDTH) -> str:
     for line in explanation.lines:
         end = f"{shaped(line.shape):<{shapes}}  {line.origin if placed else ''}".rstrip()
         rows += _row(line, roles, max(room - (origins + 2) * placed, NARROWEST), end)
-    rows += ["", f"  output: {', '.join(explanation.outputs)}"]
+    rows += ["", *_wrapped(f"  output: {', '.join(explanation.outputs)}", width, 6)]
     for note in explanation.notes:
         rows += _wrapped(f"  {note}", width, 2)
     return "\n".join(row.rstrip() for row in rows) + "\n"

@@ -223,6 +223,8 @@ def softmax_gradient(recogniser: Recogniser, step: Step) -> Term | None:
     if operation(step) not in ("sub", "add", "mul", "_softmax_backward_data", "where"):
         return None
     structure, value = recogniser.structure, recogniser.structure.value(step.name)
+    if not any(_sums_to_zero(recogniser, value, axis) for axis in range(len(step.shape))):
+        return None
     earlier = [name for name, _ in recogniser.candidates(step)]
     for name in earlier:
         operand = structure.operand(name)
@@ -244,6 +246,15 @@ def softmax_gradient(recogniser: Recogniser, step: Step) -> Term | None:
             if recogniser.point.holds(term, value):
                 return term
     return None
+
+
+def _sums_to_zero(recogniser: Recogniser, value: Tensor[Any], axis: int) -> bool:
+    """Tell whether rows sum to zero, as the gradients by the arguments of a softmax do."""
+    m = recogniser.point.tensors
+    rows = m.total(value, (axis,), True)
+    known = rows.kinds != NOT_A_NUMBER
+    zeros = m.full(rows.shape, ExactNumber.of(0))
+    return bool(recogniser.point.equal_places(rows, zeros)[known].all())
 
 
 def _is_softmax(term: Term) -> bool:

@@ -433,17 +433,59 @@ def test_an_opened_function_is_not_opaque() -> None:
     assert recheck(json.dumps(certified(mixed))).opaque == ()
 
 
-def test_the_checker_uses_the_standard_library_alone() -> None:
-    tree = ast.parse(Path(derive.rechecking.__file__).read_text())
-    modules = {
+def foreign(source: str) -> set[str]:
+    """Return what a module imports from neither the standard library nor the checker itself."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add("." * node.level + (node.module or ""))
+    own = derive.rechecking.__name__
+    return {
         name
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [str(node.module)]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
+        for name in found
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and not f"{name}.".startswith(f"{own}.")
     }
-    assert {name.partition(".")[0] for name in modules} <= set(sys.stdlib_module_names)
+
+
+CHECKER = Path(derive.rechecking.__file__).parent
+MODULES = sorted(path.relative_to(CHECKER).as_posix() for path in CHECKER.rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_checker_uses_the_standard_library_and_itself_alone(module: str) -> None:
+    assert foreign((CHECKER / module).read_text(encoding="utf-8")) == set()
+
+
+def test_every_module_of_the_checker_is_read() -> None:
+    used = {
+        name.removeprefix("derive.rechecking.") + ".py"
+        for name in sys.modules
+        if name.startswith("derive.rechecking.")
+    }
+    assert len(used) > 4
+    assert set(MODULES) >= used | {"__init__.py"}
+
+
+@pytest.mark.parametrize(
+    "offender",
+    [
+        "import numpy",
+        "import derive",
+        "import json, derive.exact.prover",
+        "from derive import recheck",
+        "from derive.exact.polynomials import Polynomial",
+        "from derive.rechecking_otherwise import layout",
+        "from . import layout",
+        "from ..exact import prover",
+        "def read():\n    from derive.exact.certificate import Certificate",
+    ],
+)
+def test_an_import_from_elsewhere_is_noticed(offender: str) -> None:
+    assert foreign(f"import json\nfrom derive.rechecking.layout import refuse\n{offender}")
+
+
+def test_imports_from_the_checker_are_no_offence() -> None:
+    assert not foreign("import derive.rechecking\nfrom derive.rechecking.layout import refuse")

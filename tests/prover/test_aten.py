@@ -225,7 +225,12 @@ case(
 )
 case("max.default min.default", lambda: (real(2, 3),))
 case("max.dim min.dim", lambda: (real(2, 3), 1), lambda: (real(2, 3, 4), -2, True))
-case("argmax.default", lambda: (real(2, 3), 1), lambda: (real(2, 3), 0, True))
+case(
+    "argmax.default",
+    lambda: (real(2, 3), 1),
+    lambda: (real(2, 3), 0, True),
+    lambda: (torch.tensor([[1.0, 2.0, 2.0]]), 1),
+)
 case("maximum.default minimum.default", *ORDER[:2])
 case(
     "clamp.default",
@@ -445,6 +450,27 @@ def test_truth_values_that_depend_on_inputs_meet_known_ones() -> None:
     assert algebra.same(either.data, expected_either.data).all()
     assert both.truth
     assert either.truth
+
+
+def test_the_gradients_of_max_and_amax_differ_where_elements_are_equal() -> None:
+    algebra = ResidueArrays(Random(0))
+    m: Tensors[Any] = Tensors(algebra)
+    x = m.finite(algebra.free((2, 3)), (2, 3))
+    _, place = TABLE["aten.max.dim"](m, x, 1)
+    shared = m.equal(*m.broadcast(x, TABLE["aten.amax.default"](m, x, (1,), True)))
+    shared = m.divide(shared, m.total(shared, (1,), keep=True))
+    assert not algebra.same(place.weights.data, shared.data).any()
+    total = m.total(place.weights, (1,), keep=False)
+    assert algebra.same(total.data, m.lift(numpy.ones(2)).data).all()
+    kept = TABLE["aten.unsqueeze.default"](m, place, -1)
+    assert kept.kept
+
+
+def test_a_number_is_equal_to_itself() -> None:
+    algebra = ResidueArrays(Random(0))
+    m: Tensors[Any] = Tensors(algebra)
+    x = m.finite(algebra.free((2,)), (2,))
+    assert TABLE["aten.eq.Tensor"](m, x, x).all()
 
 
 def test_a_transposed_convolution_is_refused() -> None:

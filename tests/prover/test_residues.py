@@ -81,6 +81,15 @@ def test_roots_of_constants_multiply():
     assert algebra.same(algebra.multiply(quarter, quarter), algebra.inverse(two))
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_three_roots_of_two_are_the_root_of_eighteen(seed):
+    algebra = ResidueArrays(Random(seed), levels=3, squares=(2,))
+    product = algebra.multiply(constant(algebra, 3.0), constant(algebra, 2**0.5))
+    assert algebra.same(product, constant(algebra, 18**0.5))
+    fourth = algebra.multiply(constant(algebra, 2.0), constant(algebra, 0.5**0.25))
+    assert algebra.same(algebra.multiply(fourth, fourth), constant(algebra, 8**0.5))
+
+
 def test_a_root_that_is_missing_is_asked_for():
     missing = []
     for seed in range(64):

@@ -64,6 +64,7 @@ def part_of(package: str, name: str) -> Any:
     if package not in sys.modules:
         module = types.ModuleType(package)
         module.__path__ = [str(folder_of(package))]
+        module.__spec__ = importlib.util.find_spec(package)
         sys.modules[package] = module
     return importlib.import_module(f"{package}.{name}")
 

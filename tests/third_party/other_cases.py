@@ -263,7 +263,7 @@ def _fla_softmax() -> Comparison:
         return attention(*heads, seen=causal(3)).transpose(1, 2)
 
     return Comparison(
-        lambda query, key, value: own(query, key, value),
+        lambda query, key, value: own(query, key, value)[0],
         by_hand,
         {"query": tokens(1, 3, 2, 2), "key": tokens(1, 3, 1, 2), "value": tokens(1, 3, 1, 2)},
     )
@@ -346,6 +346,13 @@ OTHERS = (
     *_cases("performer-pytorch", generalized=_performer),
     *_cases("linformer", linformer=_linformer),
     *_cases("local-attention", causal=_local),
-    *_cases("memory-efficient-attention-pytorch", attention=_little_memory, flash=_flash_by_hand),
+    *_cases("memory-efficient-attention-pytorch", attention=_little_memory),
+    Case(
+        "memory-efficient-attention-pytorch flash",
+        "memory-efficient-attention-pytorch",
+        _flash_by_hand,
+        expected="undecided",
+        reason="sums are clamped from below; that they never fall below it is not seen",
+    ),
     *_cases("fla-core", softmax=_fla_softmax, linear=_fla_linear, delta_rule=_fla_delta),
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from sympy import Rational
+from torch.nn.attention.flex_attention import flex_attention
 from torch.nn.functional import scaled_dot_product_attention as fused
 
 from derive.options import Options
@@ -58,8 +59,6 @@ def _grouped(query, key, value):
 
 def _flex(**options: Any) -> Any:
     def run(query, key, value):
-        from torch.nn.attention.flex_attention import flex_attention
-
         return flex_attention(query, key, value, **options)
 
     return run
