@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from sympy import Expr, Indexed, IndexedBase, Integer, Symbol
 
@@ -55,6 +56,7 @@ class BackwardFormula:
         return self.mechanism.stages[len(self.forward.stages) :]
 
 
+@cache
 def vector_jacobian_product(mechanism: Mechanism) -> BackwardFormula:
     """ybar[y] = sum_t zbar[t] d z[t] / d Y[y], for every input Y of z, the last equation's array.
 

@@ -80,6 +80,6 @@ def _readable(conditions: Sequence[str]) -> tuple[str, ...]:
         return rest
     return (
         *rest,
-        f"{len(ties)} sums of comparisons are not zero: where the gradient of a maximum is shared "
-        "among the elements that are largest, there is one",
+        "sums of comparisons that are divided by are not zero: where the gradient of a maximum is "
+        "shared among the elements that are largest, there is one",
     )

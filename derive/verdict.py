@@ -210,9 +210,10 @@ class Report:
         )
 
 
-WIDTH = 96
-_INDENTED: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
-_LISTED: dict[str, Any] = {"initial_indent": "  - ", "subsequent_indent": "    "}
+WIDTH = 80
+_WHOLE: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
+_INDENTED: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  ", **_WHOLE}
+_LISTED: dict[str, Any] = {"initial_indent": "  - ", "subsequent_indent": "    ", **_WHOLE}
 
 ADVICE = {
     Verdict.PROVED: "the two are equal for all real inputs at the shapes listed",
@@ -263,7 +264,8 @@ def _after_claims(report: Report) -> list[str]:
             for sentence in sentences:
                 lines += wrap(visible(sentence), WIDTH, **_LISTED)
     if report.versions:
-        lines += ["", ", ".join(f"{name} {version}" for name, version in report.versions)]
+        versions = ", ".join(f"{name} {version}" for name, version in report.versions)
+        lines += ["", *wrap(versions, WIDTH, **_WHOLE)]
     return lines
 
 

@@ -213,7 +213,8 @@ def argmax(m: Tensors[Any], x: Value, dim: int | None = None, keepdim: bool = Fa
 
 
 def _first(found: Array, axis: int) -> Array:
-    return found & (numpy.cumsum(found, axis=axis) == 1)
+    first: Array = found & (numpy.cumsum(found, axis=axis) == 1)
+    return first
 
 
 @operation("maximum.default")

@@ -1,7 +1,8 @@
 """Where the programs of a statement are defined, in words.
 
-This reads instructions alone, and the replay does not use it. It decides which conditions are listed
-as assumptions and which as visibly met, and refuses programs that are visibly defined nowhere.
+This reads instructions alone, and the replay does not use it. It decides which conditions are
+listed as assumptions and which as visibly met, and refuses programs that are visibly defined
+nowhere.
 """
 
 from __future__ import annotations

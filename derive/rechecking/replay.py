@@ -12,7 +12,7 @@ from math import isqrt
 from typing import Any
 
 from derive.rechecking.definitions import Definitions
-from derive.rechecking.layout import integer, list_of, refuse
+from derive.rechecking.layout import Refused, integer, list_of, refuse
 from derive.rechecking.polynomials import (
     ONE,
     ZERO,
@@ -104,7 +104,7 @@ class _Replay:
                 return self.square_root(place, inner[0])
             case "apply":
                 return self.application(place, instruction.name, inner)
-        refuse(f"instruction {place}, an input, has no generator")
+        raise Refused(f"instruction {place}, an input, has no generator")
 
     def application(self, place: int, name: str, inner: list[Polynomial]) -> Polynomial:
         """Use f(x) = 1 - c / (e^(c x) + 1) for an opened function, else f(x) = f(y) for x = y."""
@@ -143,7 +143,9 @@ class _Replay:
             if factor is not None:
                 self.facts.learn(generator)
                 return self.ring.multiply([self.inverse_monomial(factor), self.use(generator)])
-        refuse(f"instruction {place} divides by what is neither a monomial nor a named reciprocal")
+        raise Refused(
+            f"instruction {place} divides by what is neither a monomial nor a named reciprocal"
+        )
 
     def monomial_factor(self, value: Polynomial, denominator: Polynomial) -> Polynomial | None:
         """Return the monomial m for which m * denominator = value, if it is seen at once."""

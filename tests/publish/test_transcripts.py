@@ -11,8 +11,13 @@ from derive.cli import main
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT / "docs" / "verify-yours.md").read_text(encoding="utf-8")
-TRANSCRIPTS = re.findall(r"^```console\n(\$ derive .*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-VERSIONS = re.compile(r"^python \d.*torch \d.*$", re.MULTILINE)
+TRANSCRIPTS = [
+    transcript.replace("\\\n    ", "")
+    for transcript in re.findall(
+        r"^```console\n(\$ derive .*?)^```", PAGE, re.DOTALL | re.MULTILINE
+    )
+]
+VERSIONS = re.compile(r"^python \d.*\Z", re.MULTILINE | re.DOTALL)
 
 
 def printed(command: str, monkeypatch) -> str:
