@@ -14,7 +14,7 @@ NAMES = ("batch", "heads", "kv_heads", "queries", "tokens", "dim", "value_dim", 
 LARGEST = 65536
 
 
-class Sizes(click.ParamType):
+class Sizes(click.ParamType[dict[str, int]]):
     """``name=number``, several of them with commas between."""
 
     name = "sizes"
@@ -37,7 +37,7 @@ class Sizes(click.ParamType):
         return found
 
 
-class InputShape(click.ParamType):
+class InputShape(click.ParamType[tuple[str, tuple[int, ...]]]):
     """``query=1x2x4x4``: an input by name and its shape."""
 
     name = "name=shape"

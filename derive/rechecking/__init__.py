@@ -20,7 +20,8 @@ positive, no square root of a negative number). Why what is accepted here is tru
    positive where exp(log u) = u is used. Each generator *needs* such facts, its own and those of
    all generators in its definition and its rule, and must not be used before an earlier
    instruction has shown them: the operand of an inverse is not zero, so no factor of it is; the
-   operand of a logarithm is positive. Other generators are visibly positive, as e^h is. So 3 holds
+   operand of a logarithm is positive; of a product that is not negative one factor is not negative
+   if all others are positive. Other generators are visibly positive, as e^h is. So 3 holds
    by induction over the instructions, and no fact is used to show itself.
 5. Both sides of each pair come out as one polynomial; so their values are equal.
 

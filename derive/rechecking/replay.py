@@ -245,6 +245,11 @@ class _Replay:
         unknown = [(g, e) for g, e in powers if g not in self.facts.never_negative]
         if number < 0 or len(unknown) > 1 or any(e % 2 == 0 for _, e in unknown):
             refuse(f"instruction {place}: the sign of a factor is not known")
+        # Where another factor is zero, the product says nothing of the sign of this one.
+        if unknown and any(
+            (g, e) not in unknown and g not in self.facts.positive for g, e in powers
+        ):
+            refuse(f"instruction {place}: the sign of a factor is not known")
         roots = self.definitions.roots
         factors = [self.root(Fraction(number, value.denominator), 2)]
         for generator, exponent in powers:
@@ -272,7 +277,8 @@ class _Replay:
                 rest, exponent = rest * prime, exponent - 1
             whole, fourths = divmod(exponent * 4 // degree, 4)
             factors.append(constant(Fraction(prime) ** whole))
-            factors.append(Polynomial({packed((generator, fourths)): 1}))
+            # Through ``use``: where a name replaces the root, what the name rests on must be known.
+            factors.append(self.ring.power(self.use(generator), fourths) if fourths else ONE)
         for _ in range(degree // 2):
             above, below = isqrt(rest.numerator), isqrt(rest.denominator)
             if above**2 != rest.numerator or below**2 != rest.denominator:

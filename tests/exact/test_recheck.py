@@ -350,6 +350,54 @@ FALSE = {
         ),
         "come out different",
     ),
+    "the sign of a factor where another may be zero": (
+        # sqrt(sqrt(x) y) says that y is not negative only where x is not zero.
+        text(
+            [
+                X,
+                Y,
+                ["input", "z"],
+                ["sqrt", 0],
+                ["*", 1, 3],
+                ["sqrt", 4],
+                ["exp", 2],
+                ["+", 1, 6],
+                ["*", 7, 7],
+                ["log", 8],
+                ["number", "1/2"],
+                ["*", 9, 10],
+                ["exp", 11],
+                ["+", 5, 12],
+                ["+", 5, 7],
+            ],
+            [[13, 14, "abs"]],
+            [
+                ["value", 0],
+                ["value", 1],
+                ["value", 2],
+                ["sqrt", 0],
+                ["sqrt", 3],
+                ["sqrt", 1],
+                ["exp", [[1, 2, 1]]],
+                ["log", [[1, 6, 1], [1, 5, 2]]],
+            ],
+            [[6, [6, 1]], [9, [7, 2]], [12, [7, 1]]],
+        ),
+        "the sign of a factor is not known",
+    ),
+    "a root that a name replaces, before what the name rests on is known": (
+        text(
+            [["input", "y"], ["root", 2, 4], ["+", 0, 1], ["*", 2, 2], ["sqrt", 3]],
+            [[4, 2, "abs"]],
+            [
+                ["value", 0],
+                ["prime root", 2],
+                ["sqrt", 0],
+                ["name", [[1, 1, 1], [1, 2, 2]], [1, 1]],
+            ],
+        ),
+        "before its conditions are known",
+    ),
 }
 
 
