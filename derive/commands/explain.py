@@ -6,14 +6,21 @@ from typing import Any
 
 import click
 
-from derive.commands.lengths import InputShape, Sizes
+from derive.commands.lengths import input_shapes, sizes
 from derive.commands.torch_side import torch_side
 
 
 @click.command()
 @click.argument("target")
-@click.option("--shape", type=Sizes(), help="Sizes: batch=1,heads=2,tokens=4,dim=4.")
-@click.option("--input", "inputs", type=InputShape(), multiple=True, help="NAME=1x2x4x4, in order.")
+@click.option("--shape", metavar="SIZES", callback=sizes, help="batch=1,heads=2,tokens=4,dim=4.")
+@click.option(
+    "--input",
+    "inputs",
+    metavar="NAME=SHAPE",
+    callback=input_shapes,
+    multiple=True,
+    help="An input of the program and its shape, as query=1x2x4x4; once for each, in order.",
+)
 @click.option("--backward", is_flag=True, help="The gradients of all inputs too.")
 @click.option("--fixed", multiple=True, help="An input that keeps its example values.")
 @click.option("--entries", is_flag=True, help="Write out every element, at a tiny shape.")
@@ -26,7 +33,7 @@ from derive.commands.torch_side import torch_side
 )
 def explain(
     target: str,
-    shape: dict[str, int] | None,
+    shape: dict[str, int],
     inputs: tuple[tuple[str, tuple[int, ...]], ...],
     backward: bool,
     fixed: tuple[str, ...],
@@ -49,7 +56,7 @@ def explain(
     tasks: Any = torch_side("derive explain", "numeric.tasks")
     task = tasks.Task(
         target=target,
-        sizes=tuple((shape or {}).items()),
+        sizes=tuple(shape.items()),
         inputs=inputs,
         backward=backward,
         fixed=fixed,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from derive.commands.lengths import InputShape, Sizes
+from derive.commands.lengths import input_shapes, sizes
 from derive.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,8 +47,15 @@ def _number(ctx: Any, param: Any, value: str | None) -> Fraction | None:
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--formula", help="The formula to compare with: scaled-dot-product, softmax ...")
 @click.option("--against", help="Another program to compare with, as MODULE:CALLABLE.")
-@click.option("--shape", type=Sizes(), help="Sizes: batch=1,heads=2,tokens=4,dim=4.")
-@click.option("--input", "inputs", type=InputShape(), multiple=True, help="NAME=1x2x4x4, in order.")
+@click.option("--shape", metavar="SIZES", callback=sizes, help="batch=1,heads=2,tokens=4,dim=4.")
+@click.option(
+    "--input",
+    "inputs",
+    metavar="NAME=SHAPE",
+    callback=input_shapes,
+    multiple=True,
+    help="An input of the program and its shape, as query=1x2x4x4; once for each, in order.",
+)
 @click.option("--backward", is_flag=True, help="Compare the gradients of all inputs too.")
 @click.option(
     "--causal",
@@ -90,7 +97,7 @@ def prove(
     targets: tuple[str, ...],
     formula: str | None,
     against: str | None,
-    shape: dict[str, int] | None,
+    shape: dict[str, int],
     inputs: tuple[tuple[str, tuple[int, ...]], ...],
     backward: bool,
     fixed: tuple[str, ...],
@@ -127,7 +134,7 @@ def prove(
         formula=formula,
         options=tuple(given.items()),
         against=against,
-        sizes=tuple((shape or {}).items()),
+        sizes=tuple(shape.items()),
         inputs=inputs,
         backward=backward,
         fixed=fixed,
