@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from derive.commands.lengths import input_shapes, sizes
 from derive.commands.torch_side import torch_side
+from derive.errors import InputError
+
+if TYPE_CHECKING:
+    from derive.explaining import Entries
 
 
 @click.command()
@@ -49,9 +53,10 @@ def explain(
     Examples: derive explain mine.py:attention --shape batch=1,heads=2,tokens=3,dim=2
               derive explain mine.py:attention --shape tokens=2,dim=1 --entries
     """  # noqa: D301 - click reads the character that \b stands for
+    from derive.arrays import Unsupported
+    from derive.explaining import TooLarge, to_latex, to_text
     from derive.explaining import entries as written_out
     from derive.explaining import explain as explained
-    from derive.explaining import to_latex, to_text
 
     tasks: Any = torch_side("derive explain", "numeric.tasks")
     task = tasks.Task(
@@ -62,12 +67,25 @@ def explain(
         fixed=fixed,
     )
     captured = tasks.captured(task)
-    if entries:
-        click.echo(_entries(written_out(captured.graph), format_))
-        return
-    found = explained(captured.graph, target)
+    try:
+        if entries:
+            click.echo(_entries(written_out(captured.graph), format_))
+            return
+        found = explained(captured.graph, target)
+    except (TooLarge, Unsupported) as error:
+        raise InputError(target, "", str(error), "give a smaller --shape") from None
     click.echo(to_latex(found) if format_ == "latex" else to_text(found))
 
 
-def _entries(found: Any, format_: str) -> str:
-    return str(found.latex() if format_ == "latex" else found.text())
+def _entries(found: Entries, format_: str) -> str:
+    """Write every element as an equation; exponentials come first, as many share them."""
+    from sympy import latex
+
+    pairs = [*found.exponentials, *((entry.name, entry.value) for entry in found.entries)]
+    if format_ == "text":
+        return "\n".join(f"{name} = {value}" for name, value in pairs)
+    rows = [
+        f"  {latex(name)} &= {value if isinstance(value, str) else latex(value)}"
+        for name, value in pairs
+    ]
+    return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"

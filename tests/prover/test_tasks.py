@@ -233,3 +233,42 @@ def test_a_task_is_loaded_and_proved():
     assert prove(tasks()[0]).verdict == "proved"
     with pytest.raises(InputError, match="no such name"):
         prove(tasks()[2])
+
+
+def explain(*arguments: str):
+    return CliRunner().invoke(main, ["explain", *arguments], env={"COLUMNS": "100"})
+
+
+def test_a_program_is_explained_as_text_and_as_latex():
+    text = explain("mine.py:slow", "--shape", SHAPE)
+    assert text.exit_code == 0, text.output
+    assert "softmax(" in text.stdout
+    assert "causal" in text.stdout
+    assert "mine.py:" in text.stdout
+    backward = explain("mine.py:slow", "--shape", SHAPE, "--backward")
+    assert "the softmax's vector-Jacobian product" in backward.stdout
+    latex = explain("mine.py:slow", "--shape", SHAPE, "--format", "latex")
+    assert "\\begin{align*}" in latex.stdout
+
+
+def test_every_entry_is_written_out_at_a_tiny_shape():
+    text = explain("mine.py:wrong", "--shape", "tokens=2,dim=1", "--entries")
+    assert "= exp(key_{2,1}*query_{2,1})" in text.stdout
+    assert "output_{2,1} = " in text.stdout
+    latex = explain("mine.py:wrong", "--shape", "tokens=2,dim=1", "--entries", "--format", "latex")
+    assert "output_{2,1} &= " in latex.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("mine.py:slow",), "add --shape"),
+        (("mine.py:slow", "--shape", "tokens=9,dim=9", "--entries"), "give a smaller --shape"),
+        (("mine.py:top", "--shape", SHAPE), "order of the elements"),
+        (("mine.py:random", "--shape", SHAPE), "random"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_line(arguments, words):
+    result = explain(*arguments)
+    assert result.exit_code == 2, result.output
+    assert words in result.output
