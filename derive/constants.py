@@ -88,6 +88,15 @@ def _root(value: float, logarithms: int) -> tuple[Fraction, int] | None:
     low, high = Fraction(scaled) - spacing, Fraction(scaled) + spacing
     for degree in (1, 2, 4):
         simple = (Fraction(scaled) ** degree).limit_denominator(limit)
+        if degree > 1 and all(_is_square(n) for n in (simple.numerator, simple.denominator)):
+            continue
+        if degree == 1 and not logarithms and float(simple) != value:
+            # A quotient is rounded once: 1.0000000000000002 is another number than 1.
+            continue
         if 0 < simple.numerator <= limit and low**degree <= simple <= high**degree:
             return simple, degree
     return None
+
+
+def _is_square(number: int) -> bool:
+    return math.isqrt(number) ** 2 == number

@@ -19,8 +19,8 @@ from derive.lazily import lazily
 
 if TYPE_CHECKING:
     from numeric.bounds import Rounded, Rounding, rounding_bounds
-    from numeric.capture import Captured, capture
     from numeric.capture_error import CaptureError
+    from numeric.capturing import Captured, capture
     from numeric.computing import Computation, computations
     from numeric.evaluate import Compiled, TooLong, compiled
     from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
@@ -59,7 +59,7 @@ __getattr__ = lazily(
     "numeric",
     {
         "bounds": "Rounded Rounding rounding_bounds",
-        "capture": "Captured capture",
+        "capturing": "Captured capture",
         "capture_error": "CaptureError",
         "computing": "Computation computations",
         "evaluate": "Compiled TooLong compiled",

@@ -147,6 +147,7 @@ def _different(
             small.program,
             small.reference,
             small.inputs,
+            landmarks=small.landmarks,
             seed=effort.seed,
             progress=effort.progress,
         )

@@ -18,7 +18,7 @@ from typing import Any
 FLEX = "torch.nn.attention.flex_attention"
 CAPTURE = tuple(
     os.path.join(os.path.dirname(__file__), name)
-    for name in ("capture.py", "plain_attention.py", "subject.py", "tracing.py")
+    for name in ("capturing.py", "plain_attention.py", "subject.py", "tracing.py")
 )
 NOT_USER_CODE = (contextlib.__file__, "<")
 

@@ -17,6 +17,7 @@ import numpy
 from flint import arb, ctx
 
 from derive.algebras.elementwise import ElementwiseArrays
+from derive.arrays import Unsupported
 from derive.constants import ExactNumber
 from derive.graph import Input
 from derive.program import Program
@@ -27,7 +28,11 @@ from numeric.ball_scalars import BallScalars, NotCertain
 PRECISIONS = (64, 192, 1024)
 """Bits of the enclosures, tried in turn: a small difference needs more of them."""
 
-DRAWS = 12
+NARROW = [Fraction(number) for number in (-2, -1, 0, 1, 2)]
+WIDE = ("-1000", "-10", "-3/2", "-1/2", "0", "1/3", "1", "5/2", "30", "1000")
+"""Numbers that are drawn from: simple ones, and ones that clamps and caps notice."""
+
+DRAWS = 18
 SPARSE_DRAWS = 160
 
 Numbers = Mapping[str, numpy.ndarray[Any, numpy.dtype[numpy.object_]]]
@@ -43,19 +48,32 @@ class _Found:
     left: Any
     right: Any
 
+    @property
+    def visible(self) -> bool:
+        """Whether the two values differ in double precision."""
+        if isinstance(self.left, str) or isinstance(self.right, str):
+            return True
+        gap = abs(self.left - self.right).abs_upper()
+        size = max(self.left.abs_upper(), self.right.abs_upper())
+        return bool(gap > size * arb(2) ** -52) and bool(gap > arb(2) ** -1074)
+
 
 def refutation(
     left: Program,
     right: Program,
     inputs: Sequence[Input],
     *,
+    landmarks: Sequence[Fraction] = (),
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Witness | None:
-    """Return a certified witness that the programs differ; None where none was found."""
+    """Return a certified witness that the programs differ; None where none was found.
+
+    ``landmarks`` are numbers that the programs hold: inputs are tried at them and beside them.
+    """
     random = Random(seed)
     comparison = _Comparison(left, right)
-    found = _first(comparison, inputs, random)
+    found = _first(comparison, inputs, random, landmarks)
     if found is None:
         return None
     if progress is not None:
@@ -77,7 +95,7 @@ class _Comparison:
         with ctx.workprec(bits):
             try:
                 mine, theirs = (self._outputs(p, numbers) for p in (self.left, self.right))
-            except (NotCertain, ZeroDivisionError):
+            except (NotCertain, ZeroDivisionError, Unsupported):
                 return None
             for name, a, b in zip(self.left.output_names, mine, theirs, strict=True):
                 best: _Found | None = None
@@ -127,10 +145,20 @@ def _value(tensor: Tensor[Any], place: tuple[int, ...]) -> Any:
     return tensor.data[place] if kind <= ZERO else KINDS[kind]
 
 
-def _first(comparison: _Comparison, inputs: Sequence[Input], random: Random) -> _Found | None:
+def _first(
+    comparison: _Comparison,
+    inputs: Sequence[Input],
+    random: Random,
+    landmarks: Sequence[Fraction],
+) -> _Found | None:
+    beside = {mark + step for mark in landmarks for step in (-1, 0, 1)}
+    palettes = [NARROW, [Fraction(number) for number in WIDE]]
+    if beside:
+        palettes.append(sorted({*beside, *(-number for number in beside)}))
     for bits in PRECISIONS:
-        for _ in range(DRAWS if bits == PRECISIONS[0] else 3):
-            found = comparison.differs(_dense(inputs, random), bits)
+        for attempt in range(DRAWS):
+            palette = palettes[attempt % len(palettes)]
+            found = comparison.differs(_drawn(inputs, random, palette), bits)
             if found is not None:
                 return found
     # A leak through a mask is seen where everything else is exactly zero.
@@ -141,12 +169,8 @@ def _first(comparison: _Comparison, inputs: Sequence[Input], random: Random) -> 
     return None
 
 
-def _dense(inputs: Sequence[Input], random: Random) -> Numbers:
-    return _random(inputs, random, -2, 2)
-
-
-def _random(inputs: Sequence[Input], random: Random, low: int, high: int) -> dict[str, Any]:
-    return {item.name: _array(item, lambda: random.randint(low, high)) for item in inputs}
+def _drawn(inputs: Sequence[Input], random: Random, palette: Sequence[Any]) -> dict[str, Any]:
+    return {item.name: _array(item, lambda: random.choice(palette)) for item in inputs}
 
 
 def _sparse(inputs: Sequence[Input], random: Random) -> Iterator[Numbers]:
@@ -157,7 +181,7 @@ def _sparse(inputs: Sequence[Input], random: Random) -> Iterator[Numbers]:
     for background in (0, 1):
         for item in ordered:
             for place in numpy.ndindex(*item.type.shape):
-                numbers = _random(inputs, random, 0, background)
+                numbers = _drawn(inputs, random, range(background + 1))
                 one = _array(item, lambda: 0)
                 one[place] = Fraction(1)
                 numbers[item.name] = one
@@ -173,7 +197,7 @@ def _is_upstream(item: Input) -> bool:
     return item.name.startswith("grad_output")
 
 
-def _array(item: Input, draw: Callable[[], int]) -> Any:
+def _array(item: Input, draw: Callable[[], Any]) -> Any:
     array = numpy.empty(item.type.shape, dtype=object)
     for place in numpy.ndindex(*array.shape):
         array[place] = Fraction(draw())
@@ -193,7 +217,8 @@ def _simplest(comparison: _Comparison, found: _Found) -> _Found:
                     part = places[start : start + size]
                     changed = _with(found.numbers, name, part, target)
                     better = comparison.differs(changed, found.bits, found.output)
-                    if better is not None:
+                    # A visible difference is not given up for one that only rounding may make.
+                    if better is not None and (better.visible or not found.visible):
                         found = better
                 size //= 2
     return found
@@ -211,14 +236,9 @@ def _witness(comparison: _Comparison, found: _Found) -> Witness:
     closer = comparison.differs(found.numbers, 4 * found.bits, found.output)
     found = closer or found
     with ctx.workprec(found.bits):
-        difference, visible = "", True
+        difference = ""
         if not isinstance(found.left, str) and not isinstance(found.right, str):
-            gap = found.left - found.right
-            difference = gap.str(3, radius=False)
-            size = max(found.left.abs_upper(), found.right.abs_upper())
-            visible = bool(abs(gap).abs_upper() > size * arb(2) ** -52) and bool(
-                abs(gap).abs_upper() > arb(2) ** -1074
-            )
+            difference = (found.left - found.right).str(3, radius=False)
         texts = _enclosures(found.left, found.right)
         return Witness(
             inputs=tuple((name, _nested(array)) for name, array in found.numbers.items()),
@@ -227,14 +247,14 @@ def _witness(comparison: _Comparison, found: _Found) -> Witness:
             left=texts[0],
             right=texts[1],
             difference=difference,
-            visible=visible,
+            visible=found.visible,
         )
 
 
 def _enclosures(left: Any, right: Any) -> tuple[str, str]:
     """Write both with as many certified digits as it takes to tell them apart."""
     texts = ("", "")
-    for digits in (8, 16, 32, 64, 128, 256):
+    for digits in (8, 16, 32, 64, 128, 256, 512, 1024, 2048):
         texts = _written(left, digits), _written(right, digits)
         if isinstance(left, str) or isinstance(right, str):
             break

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import numpy
@@ -17,10 +19,12 @@ from derive.graph import Input
 from derive.interpreter import missing
 from derive.program import GraphProgram, Program
 from derive.tensors import AS_FLOATS, ZERO, Tensor, Tensors
-from numeric.capture import Captured, capture, eager, fresh_inputs, largest, relative_error
+from numeric.capturing import Captured, capture, eager, fresh_inputs, largest, relative_error
 from numeric.subject import subject
 
 FRESH_SEED = 7
+MARKS, LARGEST_MARK = 12, 1e9
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge", "clamp")
 LIMIT, LIMIT_WITH_CASTS = 1e-9, 1e-3
 
 
@@ -51,9 +55,31 @@ class Setting:
         return tuple((item.name, item.type.shape) for item in self.inputs)
 
     @property
+    def landmarks(self) -> list[Fraction]:
+        """Return the numbers that the programs compare or compute with, a few of them."""
+        sides = (self.program, self.reference)
+        found = {
+            Fraction(argument)
+            for side in sides
+            if isinstance(side, GraphProgram)
+            for node in side.graph.nodes
+            for argument in (*node.arguments, *(value for _, value in node.keywords))
+            if _is_mark(argument, node.operation)
+        }
+        return sorted(found, key=abs)[-MARKS:]
+
+    @property
     def elements(self) -> int:
         """How many free numbers there are."""
         return sum(int(numpy.prod(item.type.shape)) for item in self.inputs)
+
+
+def _is_mark(argument: Any, operation: str) -> bool:
+    """Tell numbers that values are compared with from axes and lengths."""
+    if isinstance(argument, int):
+        compares = operation.removeprefix("aten.").startswith(COMPARISONS)
+        return compares and not isinstance(argument, bool)
+    return isinstance(argument, float) and isfinite(argument) and abs(argument) <= LARGEST_MARK
 
 
 class Disagreement(InputError):

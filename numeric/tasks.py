@@ -22,7 +22,7 @@ from derive.verdict import Report
 from numeric.examples import input_tensors, plain_tensors
 
 if TYPE_CHECKING:
-    from numeric.capture import Captured
+    from numeric.capturing import Captured
 
 Progress = Callable[[str], None]
 
@@ -81,7 +81,7 @@ def prove(task: Task, progress: Progress | None = None) -> Report:
 
 def captured(task: Task) -> Captured:
     """Load what a task names, and capture it at the task's shapes."""
-    from numeric.capture import capture
+    from numeric.capturing import capture
 
     subject = load(task.target)
     inputs = subject.inputs if subject.inputs is not None else _inputs(task, None)

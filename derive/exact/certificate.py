@@ -2,8 +2,8 @@
 
 A proof evaluates every instruction to a polynomial in generators. Each definition introduces one
 generator, a real number that earlier generators determine at every point; the place of a
-definition in the list is the number of its generator. ``derive.rechecking`` reads the JSON form, and
-its docstring says why what it accepts is true.
+definition in the list is the number of its generator. ``derive.rechecking`` reads the JSON form,
+and its docstring says why what it accepts is true.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from derive.graph import Graph, Input, Node, Reference, TensorType  # noqa: E402
 from derive.interpreter import UnknownOperation, run  # noqa: E402
 from derive.publish.katex import KatexMissing, render  # noqa: E402
 from derive.tensors import AS_FLOATS, Tensors  # noqa: E402
-from numeric.capture import capture, fresh_inputs  # noqa: E402
+from numeric.capturing import capture, fresh_inputs  # noqa: E402
 
 attention = torch.nn.functional.scaled_dot_product_attention
 

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from derive.errors import InputError
 from derive.graph import Graph, Reference, TensorType
-from numeric.capture import Captured, FixedInput, capture, eager, fresh_inputs
+from numeric.capturing import Captured, FixedInput, capture, eager, fresh_inputs
 from numeric.capture_error import CaptureError
 
 
@@ -832,7 +832,7 @@ def test_nothing_is_left_changed() -> None:
 
 def test_reading_the_module_reads_no_more_of_torch() -> None:
     code = (
-        "import sys, numeric; before = set(sys.modules); import numeric.capture;"
+        "import sys, numeric; before = set(sys.modules); import numeric.capturing;"
         "print({name.partition('.')[0] for name in set(sys.modules) - before} - {'derive'})"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

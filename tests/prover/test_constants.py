@@ -30,7 +30,10 @@ def test_a_constant_is_read_as_what_it_stands_for(value, text):
     assert str(recognised(value)) == text
 
 
-@pytest.mark.parametrize("value", [0.70710678, 0.7071067811865, math.cos(1), 0.1 + 1e-13, math.pi])
+@pytest.mark.parametrize(
+    "value",
+    [0.70710678, 0.7071067811865, math.cos(1), 0.1 + 1e-13, math.pi, 1 + 2**-52, 1 / 3 + 2**-54],
+)
 def test_a_constant_that_stands_for_nothing_keeps_its_value(value):
     found = recognised(value)
     assert found == ExactNumber(Fraction(value))

@@ -1,2 +1,0 @@
-from numeric.verifying import *
-from numeric.verifying import verify
