@@ -16,6 +16,9 @@ from derive.program import Program
 from derive.rechecking import recheck
 from derive.tensors import KINDS, ZERO, Tensors
 
+MOST_TERMS = 30_000
+"""Of one polynomial: the time limit is looked at between two products, so each must be short."""
+
 INDICATOR = "indicator "
 """How the names of the functions begin that stand for comparisons."""
 
@@ -63,7 +66,7 @@ def proof(
                     return NotProved(f"{label} is {KINDS[kinds[0]]} and {KINDS[kinds[1]]}")
                 continue
             pairs.append((mine.data[place], theirs.data[place], label))
-    found = prove(recorder, pairs, limit_seconds=seconds)
+    found = prove(recorder, pairs, limit_seconds=seconds, limit_terms=MOST_TERMS)
     if isinstance(found, Stuck):
         return NotProved(found.reason)
     text = found.certificate.to_json()

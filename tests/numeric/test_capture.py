@@ -20,8 +20,8 @@ from torch.utils.checkpoint import checkpoint
 
 from derive.errors import InputError
 from derive.graph import Graph, Reference, TensorType
-from numeric.capturing import Captured, FixedInput, capture, eager, fresh_inputs
 from numeric.capture_error import CaptureError
+from numeric.capturing import Captured, FixedInput, capture, eager, fresh_inputs
 
 
 def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -830,10 +830,6 @@ def test_nothing_is_left_changed() -> None:
         assert bool(torch.as_tensor(setting() == value).all())
 
 
-def test_reading_the_module_reads_no_more_of_torch() -> None:
-    code = (
-        "import sys, numeric; before = set(sys.modules); import numeric.capturing;"
-        "print({name.partition('.')[0] for name in set(sys.modules) - before} - {'derive'})"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "{'numeric'}\n"
+def test_reading_the_module_reads_no_torch() -> None:
+    code = "import sys, numeric.capturing; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -277,4 +277,4 @@ def test_different_inputs_are_told():
 
 def test_a_program_that_cannot_be_captured_is_an_error_not_a_verdict():
     with pytest.raises(CaptureError):
-        verify(lambda q, k, v: functional.dropout(q), programs.causal, inputs())
+        verify(lambda q, k, v: functional.dropout(q) + k * v, programs.causal, inputs())
