@@ -50,6 +50,15 @@ class FormulaProgram:
                     names.append(f"gradient of {source}")
         return cls(title, mechanism, tuple(arrays.items()), tuple(results), tuple(names))
 
+    @property
+    def fingerprint(self) -> str:
+        """Text that differs between different formulas, and between values held fixed."""
+        given = [
+            f"{base} {source if isinstance(source, str) else source.tolist()}"
+            for base, source in self.given
+        ]
+        return "\n".join([self.mechanism.canonical(), *given])
+
     def unsupported(self) -> list[str]:
         """Name the operations without a meaning: a formula has none."""
         return []

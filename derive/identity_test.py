@@ -7,8 +7,10 @@ the product is below the error that is allowed.
 
 What this rests on: each distinct exponential, and each value of a function of which only
 congruence is used, counts as a free number of its own. For the exponentials w^x of the prime
-chains this is the random-exponent assumption of Li and Wu (arXiv 2506.04529); an exact proof
-(``derive.exact``) needs no such assumption.
+chains this is the random-exponent assumption of Li and Wu (arXiv 2506.04529). That a prime divides
+every coefficient of a difference is taken to be as likely as for a random number, and counted as
+one more degree. The points are drawn from a hash of both programs, so that none can be made to fit
+them. An exact proof (``derive.exact``) needs none of this.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -111,8 +114,7 @@ def _tested(
     expand: bool,
     progress: Callable[[str], None] | None,
 ) -> Outcome:
-    random = Random(seed)
-    point = _Point(random, expand)
+    point = _Point(Random(_fingerprint(left, right, seed)), expand)
     error, trials = 0.0, 0
     degree, undefined = 0, 0
     primes: list[int] = []
@@ -129,7 +131,7 @@ def _tested(
         differences, degree, undefined = _compared(algebra, left.output_names, mine, theirs)
         if differences:
             break
-        error += math.log2(degree / (algebra.chain.top - degree)) if degree else -math.inf
+        error += math.log2((degree + 1) / (algebra.chain.top - degree))
         if 4 * degree >= algebra.chain.top or trials == MOST_TRIALS:
             raise Unsupported(
                 "identity test",
@@ -149,6 +151,12 @@ def _tested(
         lowest,
         undefined,
     )
+
+
+def _fingerprint(left: Program, right: Program, seed: int) -> int:
+    """Return a number that any change of either program changes."""
+    digest = sha256(f"{seed}\n{left.fingerprint}\n{right.fingerprint}".encode())
+    return int.from_bytes(digest.digest()[:8], "big")
 
 
 class _Point:

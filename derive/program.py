@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Protocol
 
 from derive.graph import Graph
@@ -21,6 +22,10 @@ class Program(Protocol):
     @property
     def output_names(self) -> tuple[str, ...]:
         """One name for each output."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Text that differs between different programs."""
 
     def outputs(
         self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]
@@ -44,6 +49,13 @@ class GraphProgram:
     @property
     def output_names(self) -> tuple[str, ...]:
         return self.graph.output_names
+
+    @property
+    def fingerprint(self) -> str:
+        constants = b"".join(
+            item.name.encode() + item.values.tobytes() for item in self.graph.constants
+        )
+        return f"{self.graph}\n{sha256(constants).hexdigest()}"
 
     def outputs(
         self, inputs: Mapping[str, Tensor[Any]], tensors: Tensors[Any]

@@ -26,6 +26,10 @@ EXPONENTIALS = (
     "exp(a + b) = exp(a) exp(b) is used exactly; that different exponentials count as free "
     "numbers of their own rests on the random-exponent assumption of Li and Wu (arXiv 2506.04529)"
 )
+COEFFICIENTS = (
+    "primes are drawn from a hash of both programs; that one divides every coefficient of a "
+    "difference is taken to be as likely as for a random number"
+)
 DEFINED = "equal wherever both are defined: no denominator zero, no root of less than zero"
 LOWEST = (
     "finfo.min is read as a number below all others that absorbs what is added to it, as it does "
@@ -86,7 +90,7 @@ def assumptions(setting: Setting, outcome: Outcome, verdict: Verdict) -> tuple[s
     if outcome.lowest_read:
         said.append(LOWEST)
     if verdict is Verdict.IDENTITY_TESTED:
-        said += [DEFINED, EXPONENTIALS]
+        said += [DEFINED, EXPONENTIALS, COEFFICIENTS]
     opaque = [name for name in outcome.opaque if name != "comparison"]
     if opaque and verdict in (Verdict.PROVED, Verdict.IDENTITY_TESTED):
         said.append(

@@ -1,6 +1,7 @@
 """The whole way: capture, compare, prove or refute, report."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -106,6 +107,19 @@ def test_a_difference_below_double_precision_says_so():
     report = verify(programs.leaks, programs.causal, inputs())
     assert not report.witness.visible
     assert "no float test can see it" in str(report)
+
+
+def test_a_constant_that_the_primes_divide_is_told_from_zero():
+    """The points depend on both programs: none can be made to fit primes that it knows."""
+    import random
+
+    from derive.algebras.residues import ResidueArrays
+
+    known = random.Random(0)
+    product = math.prod(ResidueArrays(known).chain.top for _ in range(4))
+    (x,) = inputs(3, count=1)
+    report = verify(lambda x: x, lambda x: x + float(product), (x,), exact=False)
+    assert report.verdict is Verdict.REFUTED
 
 
 def test_a_mistake_that_needs_five_tokens_is_found_where_three_are_given():
