@@ -1,4 +1,4 @@
-"""A soft cap on the scores, with the bug that flash-attention 4 had in March 2026."""
+"""A soft cap with the bug that flash-attention 4 had in March 2026."""
 
 import math
 

@@ -6,7 +6,7 @@ import torch
 
 
 def attention(query, key, value, block=2):
-    """Return softmax(query key' / sqrt(dim)) value, each query seeing the keys up to its own."""
+    """Return softmax(query key' / sqrt(dim)) value, each query up to its own key."""
     tokens, dim = query.shape[-2:]
     largest = query.new_full((*query.shape[:-1], 1), -torch.inf)
     total = torch.zeros_like(largest)

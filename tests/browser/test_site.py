@@ -22,6 +22,8 @@ OpenPage = Callable[..., Page]
 PAGES = (
     "/",
     "/notation/",
+    "/verify-yours/",
+    "/guarantees/",
     "/jim-john/",
     "/journey/",
     "/formulas/",
