@@ -13,7 +13,7 @@ from derive.arrays import Unsupported
 from derive.exact.prover import Stuck, prove
 from derive.graph import Input
 from derive.program import Program
-from derive.rechecking import recheck
+from derive.rechecking import Refused, recheck
 from derive.tensors import KINDS, ZERO, Tensors
 
 MOST_TERMS = 30_000
@@ -71,7 +71,10 @@ def proof(
         return NotProved(found.reason)
     text = found.certificate.to_json()
     # No proof is reported that the checker, which shares no code with the prover, refuses.
-    checked = recheck(text)
+    try:
+        checked = recheck(text)
+    except Refused as refused:
+        return NotProved(f"the checker refuses the proof that was found: {refused}")
     return Proved(text, len(pairs), checked.definitions, _readable(checked.assumptions))
 
 

@@ -10,14 +10,16 @@ from sympy import Sum, exp
 from torch import nn
 from torch.nn import functional
 
+from derive.aten.table import TABLE
 from derive.errors import InputError
 from derive.formula import Choice, Mechanism, Stage, array, c, d, d_v, i, j, k, l, n, n_q
 from derive.options import Options
-from derive.rechecking import recheck
+from derive.rechecking import Refused, recheck
 from derive.scaled_dot_product import scaled_dot_product_attention
 from derive.verdict import NotEstablished, Report, Verdict
 from numeric import verify
 from numeric.capture_error import CaptureError
+from numeric.setting import Disagreement
 from tests.prover import programs
 from tests.prover.programs import inputs
 
@@ -160,6 +162,24 @@ def test_nothing_is_shown_where_nothing_is_a_number():
     report = verify(undefined, undefined, inputs(), other_shapes=False)
     assert report.verdict is Verdict.UNDECIDED
     assert "nothing is compared" in report.claims[0].reason
+
+
+def test_an_operation_that_is_misread_is_noticed_before_any_claim(monkeypatch):
+    right = TABLE["aten.bmm.default"]
+    monkeypatch.setitem(TABLE, "aten.bmm.default", lambda m, x, y: m.negate(right(m, x, y)))
+    with pytest.raises(Disagreement, match="differs from torch"):
+        verify(programs.by_hand, programs.by_hand, inputs())
+
+
+def test_a_proof_that_the_checker_refuses_is_none(monkeypatch):
+    def refuse(text: str) -> None:
+        raise Refused("for the test")
+
+    monkeypatch.setattr("derive.proving.recheck", refuse)
+    report = verify(programs.by_hand, programs.causal, inputs(), other_shapes=False)
+    assert report.verdict is Verdict.IDENTITY_TESTED
+    assert "the checker refuses" in report.claims[0].reason
+    assert not report.certificate
 
 
 def test_a_module_against_another_backend_of_itself():
