@@ -73,9 +73,12 @@ class Adversary:
         left = list(factors)
         while len(left) > 1:
             self.random.shuffle(left)
-            product = left.pop() * left.pop()
+            one, other = left.pop(), left.pop()
+            product = one * other
             fused = len(left) == 0 and self.random.random() < 0.3
-            left.append(product if fused else self.rounded(product))
+            # Multiplying by one or minus one rounds nothing.
+            whole = 1 in (abs(one), abs(other))
+            left.append(product if fused or whole else self.rounded(product))
         return left[0]
 
     def divide(self, numerator: Any, denominator: Any) -> Any:

@@ -172,7 +172,7 @@ def test_an_operation_that_is_misread_is_noticed_before_any_claim(monkeypatch):
 
 
 def test_a_proof_that_the_checker_refuses_is_none(monkeypatch):
-    def refuse(text: str) -> None:
+    def refuse(_: str) -> None:
         raise Refused("for the test")
 
     monkeypatch.setattr("derive.proving.recheck", refuse)
