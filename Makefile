@@ -24,6 +24,9 @@ ALL_EXTRAS := torch,mkdocs,test,lint
 export NO_MKDOCS_2_WARNING := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Most tensors of the tests are tiny: for them threads cost more than they bring.
+test third-party coverage: export OMP_NUM_THREADS := 1
+
 # Of pip's output, only the large downloads are shown: they are what takes long.
 install = echo "Installing the pinned packages for [$(1)] into $(VENV)"; \
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[$(1)]" \
