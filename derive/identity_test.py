@@ -114,6 +114,8 @@ def _tested(
     expand: bool,
     progress: Callable[[str], None] | None,
 ) -> Outcome:
+    if tuple(left.output_names) != tuple(right.output_names):
+        raise ValueError(f"{left.output_names} are compared with {right.output_names}")
     point = _Point(Random(_fingerprint(left, right, seed)), expand)
     error, trials = 0.0, 0
     degree, undefined = 0, 0

@@ -12,7 +12,7 @@ from derive.arrays import Unsupported
 # Importing them enters their operations into the table.
 from derive.aten import arithmetic, functions, order, shapes
 from derive.aten.table import TABLE, Value, tensor
-from derive.graph import Argument, Graph, Node, Reference
+from derive.graph import Argument, Graph, Node, Reference, TensorType
 from derive.tensors import Tensor, Tensors
 
 OPERATIONS = (arithmetic, functions, order, shapes)
@@ -66,7 +66,32 @@ def _value(node: Node, values: Mapping[str, Value], tensors: Tensors[Any]) -> Va
     if meaning is None:
         raise UnknownOperation(node.operation)
     with numpy.errstate(all="ignore"):
-        return meaning(tensors, *arguments, **keywords)
+        result = meaning(tensors, *arguments, **keywords)
+    _refuse_machine_integers(node, arguments, result)
+    return result
+
+
+COUNTING = ("sum", "cumsum")
+
+
+def _refuse_machine_integers(node: Node, arguments: list[Any], result: Value) -> None:
+    """Refuse what torch computes in whole numbers: it wraps, truncates, or is logical.
+
+    Of what depends on the inputs only truth values, 0 and 1, are moved and counted; the sum of two
+    booleans, for one, is a boolean, and not 1 is -2 where it is an integer.
+    """
+    if not isinstance(result, Tensor) or not isinstance(node.result, TensorType):
+        return
+    kind = node.result.dtype
+    name = node.operation.removeprefix("aten.").split(".")[0]
+    truths = all(value.truth for value in arguments if isinstance(value, Tensor))
+    if (
+        kind.startswith(("float", "bfloat"))
+        or (result.truth and (kind == "bool" or not name.startswith("bitwise")))
+        or (kind == "int64" and name in COUNTING and truths)
+    ):
+        return
+    raise Unsupported(node.operation, f"values of type {kind} that depend on the inputs")
 
 
 def _argument(argument: Argument, values: Mapping[str, Value]) -> Any:

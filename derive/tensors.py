@@ -162,7 +162,7 @@ class Tensors(Generic[Data]):
         kinds[array == -numpy.inf] = MINUS_INFINITY
         kinds[array == SMALLEST_DOUBLE] = LOWEST
         kinds[array == -SMALLEST_DOUBLE] = HIGHEST
-        self.lowest_read = self.lowest_read or bool((kinds == LOWEST).any())
+        self.lowest_read = self.lowest_read or bool(numpy.isin(kinds, (LOWEST, HIGHEST)).any())
         array = numpy.where(kinds == FINITE, array, 0.0)
         unique = numpy.unique(array)
         numbers = [recognised(float(value)) for value in unique]
@@ -298,6 +298,8 @@ class Tensors(Generic[Data]):
         kinds = tensor.kinds.copy()
         kinds[tensor.kinds == ZERO] = MINUS_INFINITY
         kinds[numpy.isin(tensor.kinds, (MINUS_INFINITY, LOWEST))] = NOT_A_NUMBER
+        # The logarithm of the largest float is 709: a number like others.
+        kinds[tensor.kinds == HIGHEST] = UNKNOWN
         ones = self.full(tensor.shape, ExactNumber.of(1))
         filled = tensor.data if tensor.plain else self._where(kinds == FINITE, tensor, ones)
         return Tensor(self.algebra.log(filled), kinds)
@@ -306,6 +308,7 @@ class Tensors(Generic[Data]):
         """Return the square root of each element."""
         kinds = tensor.kinds.copy()
         kinds[numpy.isin(tensor.kinds, (MINUS_INFINITY, LOWEST))] = NOT_A_NUMBER
+        kinds[tensor.kinds == HIGHEST] = UNKNOWN
         data = self.algebra.sqrt(self._cleaned(tensor))
         return Tensor(self._zeroed(kinds == ZERO, data, tensor.shape), kinds)
 
@@ -393,7 +396,15 @@ class Tensors(Generic[Data]):
         """
         if isinstance(where, Tensor):
             where, left, right = self.broadcast(where, left, right)
-            return self.add(self.multiply(where, left), self.multiply(self.negation(where), right))
+            mixed = self.add(self.multiply(where, left), self.multiply(self.negation(where), right))
+            kinds = mixed.kinds
+            if not (left.plain and right.plain):
+                # Not a number on one side alone says nothing of what is chosen.
+                special = (left.kinds > ZERO) | (right.kinds > ZERO)
+                same = numpy.where(left.kinds == right.kinds, left.kinds, UNKNOWN)
+                kinds = numpy.where(special, same, kinds)
+                kinds = numpy.where(where.kinds == ZERO, right.kinds, kinds).astype(numpy.uint8)
+            return Tensor(mixed.data, kinds, truth=left.truth and right.truth)
         shape = numpy.broadcast_shapes(numpy.shape(where), left.shape, right.shape)
         left, right = self.expand(left, shape), self.expand(right, shape)
         places = numpy.broadcast_to(where, shape)

@@ -61,6 +61,8 @@ def decide(
     a witness is looked for there first.
     """
     started = time.perf_counter()
+    if setting.unread:
+        return Claim(setting.shapes, Verdict.UNDECIDED, reason=setting.unread)
     try:
         outcome = identity_test(
             setting.program,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isfinite
 from typing import Any
@@ -48,6 +48,8 @@ class Setting:
     inputs: tuple[Input, ...]
     fixed: tuple[str, ...]
     notes: tuple[str, ...]
+    unread: str = ""
+    """Why a graph could not be run on floats and compared with torch; no claim is made then."""
 
     @property
     def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -93,27 +95,30 @@ def prepare(subjects: Subjects, inputs: Sequence[Any] | Mapping[str, Any]) -> Se
         CaptureError: One of them cannot be read as a formula.
         InputError: The two do not take the same inputs, or a graph disagrees with torch.
     """
-    program, captured = _captured(subjects.function, subjects, inputs)
+    program, captured, unread = _captured(subjects.function, subjects, inputs)
     free = captured.graph.inputs
     if isinstance(subjects.reference, Mechanism):
         reference: Program = _formula(subjects, inputs, captured)
         notes = captured.notes
     else:
-        reference, other = _captured(subjects.reference, subjects, inputs)
+        found, other, missed = _captured(subjects.reference, subjects, inputs)
+        unread = unread or missed
         notes = tuple(dict.fromkeys((*captured.notes, *other.notes)))
-        _require_same_inputs(program, reference, free, other.graph.inputs)
+        _require_same_inputs(program, found, free, other.graph.inputs)
+        reference = _in_order(found, program.output_names)
     return Setting(
         program,
         reference,
         free,
         tuple(f"{item.name}: {item.reason}" for item in captured.fixed),
         notes,
+        unread,
     )
 
 
 def _captured(
     function: Any, subjects: Subjects, inputs: Sequence[Any] | Mapping[str, Any]
-) -> tuple[GraphProgram, Captured]:
+) -> tuple[GraphProgram, Captured, str]:
     captured = capture(
         function,
         inputs,
@@ -122,9 +127,10 @@ def _captured(
         names=subjects.names,
     )
     program = GraphProgram(title(function), captured.graph)
+    unread = ""
     if not missing(captured.graph):
-        _refuse_other_floats(function, subjects, inputs, captured, program)
-    return program, captured
+        unread = _refuse_other_floats(function, subjects, inputs, captured, program)
+    return program, captured, unread
 
 
 def title(thing: Any) -> str:
@@ -198,14 +204,27 @@ def _require_same_inputs(
         )
 
 
+def _in_order(program: GraphProgram, names: Sequence[str]) -> GraphProgram:
+    """Return the program with its outputs in the order of ``names``.
+
+    Gradients follow the order in which a module registers its parameters, which may differ.
+    """
+    outputs = dict(zip(program.output_names, program.graph.outputs, strict=True))
+    ordered = tuple(outputs[name] for name in names)
+    return replace(program, graph=replace(program.graph, outputs=ordered, output_names=tuple(names)))
+
+
 def _refuse_other_floats(
     function: Any,
     subjects: Subjects,
     inputs: Sequence[Any] | Mapping[str, Any],
     captured: Captured,
     program: GraphProgram,
-) -> None:
-    """Run the graph on floats by the op table; it must give what torch gives on fresh inputs."""
+) -> str:
+    """Run the graph on floats by the op table; it must give what torch gives on fresh inputs.
+
+    Returns why it cannot be run, if so: then nothing shows that the table reads it rightly.
+    """
     import torch
 
     values = fresh_inputs(captured, FRESH_SEED)
@@ -224,9 +243,8 @@ def _refuse_other_floats(
     }
     try:
         found = [_as_floats(tensor) for tensor in program.outputs(given, tensors)]
-    except Unsupported:
-        # The claim will be undecided, and name what is not supported.
-        return
+    except Unsupported as unsupported:
+        return str(unsupported)
     narrow = any("casts to" in note for note in captured.notes)
     scale = max(map(largest, expected), default=0.0)
     for name, one, other in zip(program.output_names, expected, found, strict=True):
@@ -238,6 +256,7 @@ def _refuse_other_floats(
                 f"the graph read by our table of operations differs from torch by {error:.1g}",
                 "please report it: an operation is misread, or torch's own kernel is wrong here",
             )
+    return ""
 
 
 def _as_floats(tensor: Tensor[Any]) -> Any:

@@ -58,7 +58,9 @@ def div(m: Tensors[Any], x: Value, y: Value) -> Value:
         return numpy.asarray(x) / numpy.asarray(y)
     if symbolic(y):
         return m.divide(tensor(m, x), tensor(m, y))
-    return m.multiply(tensor(m, x), m.inverse(tensor(m, y)), signs(y))
+    below = numpy.asarray(y, dtype=numpy.float64)
+    factor = numpy.divide(1, below, out=numpy.zeros_like(below), where=below != 0)
+    return m.multiply(tensor(m, x), m.inverse(tensor(m, y)), signs(factor))
 
 
 @operation("neg.default")

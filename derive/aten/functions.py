@@ -12,7 +12,7 @@ from derive.arrays import Unsupported
 from derive.aten.arithmetic import mean, var
 from derive.aten.table import Value, axes, operation, symbolic, tensor
 from derive.constants import ExactNumber
-from derive.tensors import LOWEST, MINUS_INFINITY, Tensor, Tensors
+from derive.tensors import HIGHEST, LOWEST, MINUS_INFINITY, PLUS_INFINITY, Tensor, Tensors
 
 
 @operation("exp.default")
@@ -120,6 +120,9 @@ def shifted(m: Tensors[Any], x: Tensor[Any], dim: int) -> Tensor[Any]:
     moved = _last(m, x, dim)
     absent = (moved.kinds == LOWEST) | (moved.kinds == MINUS_INFINITY)
     lowest = absent.all(axis=-1, keepdims=True) & (moved.kinds == LOWEST).any(-1, keepdims=True)
+    # Beside the largest float, or infinity, everything else has weight zero, or none.
+    highest = (moved.kinds == HIGHEST) | (moved.kinds == PLUS_INFINITY)
+    lowest |= highest.any(axis=-1, keepdims=True)
     if not m.algebra.decides_order and not lowest.any():
         return x
     less = m.subtract(moved, m.largest(moved))

@@ -80,10 +80,16 @@ def _of_kind(x: Tensor[Any], name: str, *kinds: int) -> Array:
     return numpy.isin(x.kinds, kinds)
 
 
-@operation("logical_not.default", "bitwise_not.default")
+@operation("logical_not.default")
 def logical_not(m: Tensors[Any], x: Value) -> Value:
     """logical_not(Tensor self) -> Tensor, of truth values."""
-    return m.negation(_truth(m, x)) if symbolic(x) else ~_booleans(x)
+    return m.negation(_truth(m, x)) if symbolic(x) else numpy.logical_not(x)
+
+
+@operation("bitwise_not.default")
+def bitwise_not(m: Tensors[Any], x: Value) -> Value:
+    """bitwise_not(Tensor self) -> Tensor, of truth values; not 1 is -2 where it is an integer."""
+    return logical_not(m, x) if symbolic(x) else ~numpy.asarray(x)
 
 
 @operation("logical_and.default", "bitwise_and.Tensor")

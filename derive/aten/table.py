@@ -16,6 +16,9 @@ Value = Any
 Meaning = Callable[..., Value]
 """Takes the arithmetic, then the arguments of the operator's schema."""
 
+LEAST = 1e-6
+"""By how small a factor finfo.min may be multiplied and still stand for less than all numbers."""
+
 TABLE: dict[str, Meaning] = {}
 
 _Function = TypeVar("_Function", bound=Meaning)
@@ -61,8 +64,14 @@ def concrete(value: Value, operation_name: str, what: str) -> Array:
 
 
 def signs(value: Value) -> Array | None:
-    """Return the signs of a concrete value; None where they are not known."""
-    return None if symbolic(value) else numpy.sign(numpy.asarray(value, dtype=numpy.float64))
+    """Return the signs of a concrete value; None where they are not known.
+
+    Times a number below ``LEAST`` the smallest float is one like others: it has no sign here.
+    """
+    if symbolic(value):
+        return None
+    numbers = numpy.asarray(value, dtype=numpy.float64)
+    return numpy.where(numpy.abs(numbers) < LEAST, 0, numpy.sign(numbers))
 
 
 def axes(dims: Any, rank: int) -> tuple[int, ...]:
