@@ -211,7 +211,9 @@ def _in_order(program: GraphProgram, names: Sequence[str]) -> GraphProgram:
     """
     outputs = dict(zip(program.output_names, program.graph.outputs, strict=True))
     ordered = tuple(outputs[name] for name in names)
-    return replace(program, graph=replace(program.graph, outputs=ordered, output_names=tuple(names)))
+    return replace(
+        program, graph=replace(program.graph, outputs=ordered, output_names=tuple(names))
+    )
 
 
 def _refuse_other_floats(
