@@ -118,6 +118,7 @@ def _tested(
         raise ValueError(f"{left.output_names} are compared with {right.output_names}")
     point = _Point(Random(_fingerprint(left, right, seed)), expand)
     error, trials = 0.0, 0
+    drawn, likelihoods = 0, list[float]()
     degree, undefined = 0, 0
     primes: list[int] = []
     used: set[str] = set()
@@ -133,7 +134,11 @@ def _tested(
         differences, degree, undefined = _compared(algebra, left.output_names, mine, theirs)
         if differences:
             break
-        error += math.log2((degree + 1) / (algebra.chain.top - degree))
+        likelihoods.append(math.log2((degree + 1) / (algebra.chain.top - degree)))
+        # With few chains to draw from, one prime comes twice, or divides all coefficients.
+        drawn += algebra.chain.drawn
+        few = -math.log2(max(1.0, trials * algebra.chain.candidates / drawn))
+        error = sum(max(each, few) for each in likelihoods)
         if 4 * degree >= algebra.chain.top or trials == MOST_TRIALS:
             raise Unsupported(
                 "identity test",

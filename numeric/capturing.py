@@ -243,6 +243,16 @@ def _run_eagerly(program: Subject, run: Any, values: Sequence[Any]) -> list[Any]
             "it is complex; claims are about real numbers",
             "return real and imaginary parts",
         )
+    dropped = [tensor for tensor in _tensors(result) if not tensor.is_floating_point()]
+    if dropped and outputs:
+        kind = str(dropped[0].dtype).removeprefix("torch.")
+        raise CaptureError(
+            "not compared",
+            program.title,
+            "output",
+            f"a tensor of type {kind} comes out; claims are about floating point results",
+            "wrap it in a function that returns what the claim is about, or cast it",
+        )
     if not outputs:
         raise CaptureError(
             "no output",

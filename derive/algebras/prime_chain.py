@@ -22,8 +22,15 @@ LARGEST_PRIME = 2**31
 COFACTORS = (2, 10, 18, 26, 34, 42, 50, 58)
 """(p1 - 1) / p0; two modulo eight, so that 7 modulo 8 is kept."""
 
+MOST_DRAWN = 200_000
+"""Candidates for the lowest prime, after which there are too few chains, or none."""
+
 WITNESSES = (2, 3, 5, 7)
 """Miller and Rabin's test with these bases is exact below 3.2e9."""
+
+
+class NoChain(ArithmeticError):
+    """Hardly any chain of primes is as long and has all the square roots that are needed."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,10 @@ class PrimeChain:
 
     primes: tuple[int, ...]
     generators: tuple[int, ...]
+    drawn: int = 1
+    """How many candidates were drawn for the lowest prime until this chain was found."""
+    candidates: int = 1
+    """How many there are."""
 
     @property
     def top(self) -> int:
@@ -46,7 +57,7 @@ def draw(random: Random, length: int, squares: Sequence[int] = ()) -> PrimeChain
     """Draw a chain of ``length`` primes modulo each of which all of ``squares`` are squares."""
     spare = 3 * (length - 1)
     high = LARGEST_PRIME >> (spare - 2 if length > 1 else 0)
-    while True:
+    for drawn in range(1, MOST_DRAWN + 1):
         candidate = random.randrange(high // 2, high) // 8 * 8 + 7
         primes = [candidate] if _suitable(candidate, squares) else []
         while primes and len(primes) < length:
@@ -54,7 +65,8 @@ def draw(random: Random, length: int, squares: Sequence[int] = ()) -> PrimeChain
             found = [prime for prime in above if _suitable(prime, squares)]
             primes = [*primes, random.choice(found)] if found else []
         if len(primes) == length:
-            return PrimeChain(tuple(primes), _generators(random, primes))
+            return PrimeChain(tuple(primes), _generators(random, primes), drawn, high // 16)
+    raise NoChain(f"{length} levels, and square roots of {', '.join(map(str, squares))}")
 
 
 def is_prime(number: int) -> bool:

@@ -80,7 +80,10 @@ class ResidueArrays:
     def __init__(
         self, random: Random, *, levels: int = 2, squares: Sequence[int] = (), expand: bool = False
     ) -> None:
-        self.chain = prime_chain.draw(random, levels, squares)
+        try:
+            self.chain = prime_chain.draw(random, levels, squares)
+        except prime_chain.NoChain as error:
+            raise Unsupported("identity test", f"too few primes have {error}") from None
         self.random = numpy.random.default_rng(random.getrandbits(64))
         self.expand = expand
         self.used: set[str] = set()

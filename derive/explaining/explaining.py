@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy
 
+from derive.arrays import Unsupported
 from derive.constants import recognised
 from derive.explaining import masks
 from derive.explaining.checking import claims
@@ -20,6 +21,7 @@ from derive.explaining.terms import Call, Fixed, Raw, Scaled, Term, Use, View, p
 from derive.explaining.views import described
 from derive.explaining.writing import Latex, Plain, Writer
 from derive.graph import Graph
+from derive.tensors import UNKNOWN
 
 MOST_VALUES = 12
 """Elements up to which a fixed tensor is written out."""
@@ -212,5 +214,7 @@ def _number(value: Any) -> str:
 def _refuse_wrong(explanation: Explanation, where: Point) -> None:
     values: Mapping[str, Any] = where.values
     for name, claimed, held in claims(explanation, values, where.tensors):
+        if (held.kinds == UNKNOWN).any():
+            raise Unsupported(name, "what a comparison of values chooses is not a number somewhere")
         if not where.same(claimed, held):
             raise WrongLine(f"the line of {name} does not hold")

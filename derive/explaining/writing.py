@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -266,6 +267,9 @@ class Writer:
             return self._write(term.tensor)
         moved = described(term.places, term.tensor.shape)
         if moved == Moved() or moved.words == ("axes reordered",):
+            if moved != Moved() and term.places.shape == term.tensor.shape:
+                axes = _reordering(term.places, term.tensor.shape)
+                self.notes.append(f"the axes of {self._short(term.tensor)} in the order {axes}")
             return self._write(term.tensor)
         if not moved.ranges and not moved.transposed and not {*moved.words} & {*SHUFFLES}:
             self.notes += [words.format(self._short(term.tensor)) for words in moved.words]
@@ -372,7 +376,7 @@ class Writer:
             case "attention":
                 return self._attention(term), PRODUCT
             case "softmax gradient":
-                return self._gradient(a), PRODUCT
+                return self._gradient(term), PRODUCT
             case "joined":
                 return self._joined(term), ATOM
             case "turned":
@@ -453,7 +457,9 @@ class Writer:
             self.notes.append("left out by the smallest float, not by minus infinity")
         elif fill != -math.inf:
             number = recognised(fill)
-            said = said.replace("left out", f"set to {number}")
+            filled = said.replace("left out", f"set to {number}")
+            # A drawn mask says what is kept; what stands elsewhere must be said too.
+            said = filled if filled != said else f"{said}, {number} elsewhere"
         self.notes.insert(0, said)
         return self.style.function("masked", self._write(term.arguments[0])[0])
 
@@ -465,16 +471,22 @@ class Writer:
             product = f"{self.style.number(above)}{self.style.space}{product}"
         if not is_one(below):
             product = self.style.quotient(product, self.style.number(below))
+        if term.option("factor").coefficient < 0:
+            product = f"-{product}"
         self.notes.append("softmax over keys")
         keep = term.option("keep")
         if keep is not None:
             self.notes.append(masks.described(keep))
         return f"{self.style.function('softmax', product)} {values}"
 
-    def _gradient(self, a: tuple[Term, ...]) -> str:
-        weights, gradient = (self._at(part, ATOM) for part in a)
+    def _gradient(self, term: Call) -> str:
+        weights, gradient = (self._at(part, ATOM) for part in term.arguments)
         self.notes.append("the softmax's vector-Jacobian product")
-        inner = self.style.function("rowsum", f"{gradient}{self.style.circle}{weights}")
+        axis = term.option("axis") % len(term.shape) - len(term.shape)
+        word = {-1: "rowsum", -2: "columnsum"}.get(axis, "sum")
+        if word == "sum":
+            self.notes.append(f"sum over axis {len(term.shape) + axis + 1}")
+        inner = self.style.function(word, f"{gradient}{self.style.circle}{weights}")
         difference = self.style.bracketed(f"{gradient} - {inner}")
         return f"{weights}{self.style.circle}{difference}"
 
@@ -486,6 +498,14 @@ class Writer:
                 self.notes.append(f"joined along axis {axis + 1}")
                 return f"[{inside}]"
         return self.style.function("rearranged", inside)
+
+
+def _reordering(places: Any, shape: Shape) -> str:
+    counted = numpy.arange(places.size).reshape(shape)
+    for order in itertools.permutations(range(len(shape))):
+        if numpy.array_equal(counted.transpose(order), places):
+            return ", ".join(str(axis + 1) for axis in order)
+    return "of other axes"
 
 
 def is_outer(left: Shape, right: Shape) -> bool:
