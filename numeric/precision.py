@@ -69,8 +69,15 @@ class Precision:
         return rounded
 
 
+FLOAT16 = Precision("float16", 11, -24, 16)
+BFLOAT16 = Precision("bfloat16", 8, -133, 128)
+TFLOAT32 = Precision("tfloat32", 11, -136, 128)
+"""What tensor cores keep of a float32 when TF32 is allowed."""
 FLOAT32 = Precision("float32", 24, -149, 128)
 FLOAT64 = Precision("float64", 53, -1074, 1024)
+
+PRECISIONS = {p.name: p for p in (FLOAT16, BFLOAT16, TFLOAT32, FLOAT32, FLOAT64)}
+"""Binary formats by the name that torch gives them."""
 
 
 def _power_of_two(exponent: int) -> Fraction:

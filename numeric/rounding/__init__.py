@@ -1,0 +1,5 @@
+"""Certified rounding bounds for attention and its gradients, in place of tolerances.
+
+``problem`` lays inputs out, ``reference`` (or ``ball_reference``) encloses the exact values,
+``contract`` states the precisions, ``forward`` and ``backward`` prove a bound, ``judging`` compares.
+"""

@@ -1,0 +1,250 @@
+r"""A bound on the rounding error of attention's output, for any evaluation that keeps a contract.
+
+For one query: exact scores w_j, weights P_j, output o = sum_j P_j v_j; delta_j bounds the error of
+a score (``scores``). A program has e_j = exp(w_j - m) exp(x) (1 + y) + z for some shift m, one for
+all keys, and
+
+    |x + log(1 + y)| <= x_j = delta_j + u (max w - w_j + delta_j + max delta) - B log(1 - eps)
+    |z| <= omega = B lost
+
+with B blocks: a running maximum only grows, so its steps and the last shift add up to
+max w - w_j. For the weights e_j / sum e, exactly divided, the sum of P_j (v_j - o) is zero, so
+
+    |sum_j e_j v_j / sum e - o| <= (sum_j (P_j expm1(x_j) + omega) |v_j - o|) / sum_j P_j exp(-x_j)
+
+and never more than max |v_j - o|, for these weights are not negative and add up to one. What is
+left is relative, in each term: stored weights, products, sums, rescaling, the division; the output
+is stored; what underflows is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy
+
+from numeric.rounding.contract import STATISTICAL, Contract, unit
+from numeric.rounding.enclosed import Array, up
+from numeric.rounding.problem import Problem
+from numeric.rounding.reference import Forward
+from numeric.rounding.scores import (
+    ScoreError,
+    compounded,
+    score_error,
+    stored_growth,
+    stored_underflow,
+    underflow,
+)
+
+ELEMENTS = 2**19
+"""How many numbers of the three-dimensional array |v_j - o_i| stand in memory at once."""
+
+FITS_NOT = "a result may overflow {}"
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardBound:
+    """Bounds for one evaluation.
+
+    ``output`` (heads, n_q, d_v) bounds the output's error, infinite where ``causes`` says why.
+    ``exponent`` is x_j; ``upper`` bounds the effective weights, ``lower`` (heads, n_q, 1) the sum
+    of P exp(-x) from below; ``lost`` is omega.
+    """
+
+    output: Array
+    causes: dict[str, Array]
+    scores: ScoreError
+    exponent: Array
+    upper: Array
+    lower: Array
+    lost: float
+    relative: float
+    visible: Array
+
+
+def forward_bound(problem: Problem, at: Forward, contract: Contract) -> ForwardBound:
+    """Return the bound on every element of the output."""
+    n, value = problem.key.shape[-2], problem.values_seen
+    visible = numpy.broadcast_to(problem.visible, at.scores.shape)
+    blocks = contract.blocks(n)
+    scores = score_error(problem, at, contract)
+    error = numpy.where(visible, scores.error, 0.0)
+    worst = error.max(-1, keepdims=True)
+    exponent = _exponent(at, contract, visible, error, worst, blocks)
+    logarithm = at.logarithm.value, at.logarithm.radius
+    with numpy.errstate(over="ignore"):
+        upper = up(numpy.exp(logarithm[0] + (logarithm[1] + exponent)))
+        lower = numpy.exp(logarithm[0] - (logarithm[1] + exponent)).sum(-1, keepdims=True)
+        lower = lower * (1 - 2.0**-30)
+        grown = _grown(at, exponent, upper)
+        lost = up(blocks * contract.exp_lost * numpy.exp(numpy.minimum(worst, 700.0)))
+    empty = problem.empty[..., None]
+    lower = numpy.where(empty, 1.0, lower)
+    spread, sizes, extent = _sums(problem, at, contract, grown, upper, lost, visible, value)
+    with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        spread = numpy.minimum(up(spread / lower), extent)
+        sizes = numpy.minimum(up(sizes / lower), _most(visible, abs(value)))
+    relative = _relative(contract, n, blocks)
+    total = spread + relative * sizes + stored_growth(contract.inputs) * (1 + relative) * sizes
+    total = total + 4 * _lost(contract, n, blocks, visible, value)
+    total = _with_empty_rows(problem, at, contract, total)
+    stored = contract.stored_output
+    total = up(total + stored.growth * (at.output.magnitude + total) + stored.underflow)
+    if contract.output.name == "float64":
+        total = total + 2.0**-1074
+    causes = _causes(problem, at, contract, scores, visible, value, total)
+    for rows in causes.values():
+        total = numpy.where(rows[..., None], numpy.inf, total)
+    return ForwardBound(
+        total, causes, scores, exponent, upper, lower, float(lost.max()), relative, visible
+    )
+
+
+def _exponent(
+    at: Forward, contract: Contract, visible: Array, error: Array, worst: Array, blocks: int
+) -> Array:
+    """Return x_j; zero where a key is hidden."""
+    largest = at.largest + numpy.where(visible, at.scores.radius, 0.0).max(-1, keepdims=True)
+    distance = largest - at.scores.value + at.scores.radius + error + worst
+    own = -blocks * numpy.log1p(-contract.exp_error)
+    exponent = up(error + unit(contract.softmax) * numpy.maximum(distance, 0.0) + own)
+    return numpy.where(visible, exponent, 0.0)
+
+
+def _grown(at: Forward, exponent: Array, upper: Array) -> Array:
+    """Return P expm1(x), by exp where x is large: zero times infinity has no place here."""
+    small = exponent < 1
+    moved = numpy.expm1(numpy.where(small, exponent, 0.0))
+    return up(numpy.where(small, at.weights.magnitude * moved, upper))
+
+
+def _sums(
+    problem: Problem,
+    at: Forward,
+    contract: Contract,
+    grown: Array,
+    upper: Array,
+    lost: Array,
+    visible: Array,
+    value: Array,
+) -> tuple[Array, Array, Array]:
+    """Return sum (grown + lost) |v - o|, sum (upper + lost) |v|, and the largest |v - o|."""
+    shape = at.output.shape
+    spread, extent = numpy.empty(shape), numpy.empty(shape)
+    kept = numpy.where(visible, grown + lost, 0.0)
+    heads, n_q, n = kept.shape
+    together = _ties(at) if contract.statistical else None
+    step = max(1, ELEMENTS // max(n * shape[-1], 1))
+    centre = at.output.value
+    for head in range(heads):
+        for start in range(0, n_q, step):
+            rows = slice(start, start + step)
+            apart = value[head][None] - centre[head, rows, None, :]
+            numpy.abs(apart, out=apart)
+            weight = kept[head, rows]
+            linear = numpy.einsum("ij,ijc->ic", weight, apart)
+            if together is not None:
+                squares = numpy.einsum("ij,ijc->ic", weight**2, apart**2)
+                quadratic = numpy.sqrt(together[head, rows, None] * squares)
+                linear = numpy.minimum(linear, STATISTICAL * quadratic)
+            spread[head, rows] = linear
+            seen = visible[head, rows]
+            if not seen.all():
+                apart[~seen] = 0.0
+            extent[head, rows] = apart.max(1)
+    around = up(at.output.radius)
+    spread = up(spread + kept.sum(-1, keepdims=True) * around)
+    weights = numpy.where(visible, upper + lost, 0.0)
+    sizes = weights @ abs(value)
+    if together is not None:
+        squares = numpy.sqrt(together[..., None] * (weights**2 @ value**2))
+        sizes = numpy.minimum(sizes, STATISTICAL * squares)
+    return spread, up(sizes), up(extent + around)
+
+
+def _ties(at: Forward) -> Array:
+    """Return how many keys of a query at most have the same weight: they round alike."""
+    ordered = numpy.sort(at.weights.value, axis=-1)
+    same = numpy.isclose(ordered[..., 1:], ordered[..., :-1], rtol=1e-3, atol=0.0)
+    most = numpy.ones(ordered.shape[:-1])
+    run = numpy.ones(ordered.shape[:-1])
+    for place in range(same.shape[-1]):
+        run = numpy.where(same[..., place], run + 1, 1)
+        most = numpy.maximum(most, run)
+    return most
+
+
+def _relative(contract: Contract, n: int, blocks: int) -> float:
+    """Return the relative error of a term: weight stored, product, sums, rescaling, division."""
+    above = compounded(
+        stored_growth(contract.weights),
+        contract.growth(n + blocks, contract.accumulation),
+        contract.growth(2, contract.softmax),
+    )
+    below = contract.growth(n + blocks, contract.softmax)
+    return compounded(above, below / (1 - below)) if below < 0.5 else float("inf")
+
+
+def _lost(contract: Contract, n: int, blocks: int, visible: Array, value: Array) -> Array:
+    """Return what underflows: stored weights, products, rescaled sums."""
+    seen = visible.astype(numpy.float64) @ abs(value)
+    weights = stored_underflow(contract.weights) + 2 * underflow(contract.softmax)
+    values = stored_underflow(contract.inputs)
+    return up(weights * seen + values + (n * (blocks + 1) + 2) * underflow(contract.accumulation))
+
+
+def _most(visible: Array, sizes: Array) -> Array:
+    """Return the largest |v_j| that each query sees."""
+    found = numpy.empty((*visible.shape[:-1], sizes.shape[-1]))
+    for head in range(len(found)):
+        for column in range(sizes.shape[-1]):
+            found[head, :, column] = (visible[head] * sizes[head, None, :, column]).max(-1)
+    return found
+
+
+def _with_empty_rows(problem: Problem, at: Forward, contract: Contract, total: Array) -> Array:
+    """A query that sees no key: exactly zero, or a plain mean of n values."""
+    empty = problem.empty
+    if not empty.any() or problem.empty_rows == "undefined":
+        return total
+    if problem.empty_rows == "zero":
+        return numpy.where(empty[..., None], 0.0, total)
+    value, n = problem.values_seen, problem.key.shape[-2]
+    sizes = abs(value).mean(-2, keepdims=True) * (1 + 2.0**-30)
+    relative = compounded(
+        _relative(contract, n, contract.blocks(n)), contract.growth(4, contract.softmax)
+    )
+    lost = stored_underflow(contract.weights) * abs(value).sum(-2, keepdims=True)
+    return numpy.where(empty[..., None], up(relative * sizes + lost), total)
+
+
+def _causes(
+    problem: Problem,
+    at: Forward,
+    contract: Contract,
+    scores: ScoreError,
+    visible: Array,
+    value: Array,
+    total: Array,
+) -> dict[str, Array]:
+    """Return the queries (heads, n_q) without a finite bound, by the reason."""
+    found: dict[str, Array] = {}
+    if problem.tainted is not None:
+        found["an input that the query sees is not finite"] = problem.tainted
+    if problem.empty_rows == "undefined":
+        found["the query sees no key, and nothing states what it gets"] = problem.empty
+    places = [contract.accumulation, contract.softmax]
+    places += [stored.precision for stored in (contract.scores, contract.inputs) if stored]
+    for precision in dict.fromkeys(places):
+        most = float(precision.largest or 0)
+        reached = numpy.where(visible, scores.largest, 0.0).max(-1)
+        summed = (visible @ abs(value)).max(-1) * 2
+        over = reached * 2 > most
+        if precision is contract.accumulation:
+            over = over | (summed > most)
+        found[FITS_NOT.format(precision.name)] = over
+    over = (at.output.magnitude + total > float(contract.output.largest or 0)).any(-1)
+    found[FITS_NOT.format(contract.output.name)] = (
+        found.get(FITS_NOT.format(contract.output.name), False) | over
+    )
+    return {cause: rows for cause, rows in found.items() if rows.any()}
