@@ -7,20 +7,22 @@ values without a word.
 from __future__ import annotations
 
 import contextlib
-import linecache
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from threading import RLock
 from typing import Any
 
+from numeric.user_code import user_line
+
+ONE_AT_A_TIME = RLock()
 FLEX = "torch.nn.attention.flex_attention"
 CAPTURE = tuple(
     os.path.join(os.path.dirname(__file__), name)
     for name in ("capturing.py", "plain_attention.py", "subject.py", "tracing.py")
 )
-NOT_USER_CODE = (contextlib.__file__, "<")
 
 
 @contextlib.contextmanager
@@ -46,10 +48,15 @@ def plain_attention() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep what running someone's program would change: warnings shown, random numbers drawn."""
+    """Keep what running someone's program would change: warnings shown, random numbers drawn.
+
+    One thread at a time: torch's tracing, its default type and its choice of kernels belong to the
+    whole process.
+    """
     import torch
 
     with (
+        ONE_AT_A_TIME,
         warnings.catch_warnings(),
         torch.random.fork_rng(devices=[]),
         torch.inference_mode(False),
@@ -121,7 +128,7 @@ def _watcher() -> Any:
             args: Any = (),
             kwargs: Any = None,
         ) -> Any:
-            line = _user_line(folder)
+            line = user_line(folder, CAPTURE)
             if line:
                 torch.fx.traceback.current_meta["stack_trace"] = line
             if func is attention:
@@ -131,20 +138,3 @@ def _watcher() -> Any:
             return func(*args, **(kwargs or {}))
 
     return Watcher
-
-
-def _user_line(torch_folder: str) -> str:
-    """Return ``file.py:12: the line`` of the innermost frame outside of torch.
-
-    Nothing where the nearest caller is the capture itself, as in the backward program.
-    """
-    frame: Any = sys._getframe(2)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if name in CAPTURE:
-            return ""
-        if not name.startswith((torch_folder, *NOT_USER_CODE)):
-            line = linecache.getline(name, frame.f_lineno).strip()
-            return f"{os.path.basename(name)}:{frame.f_lineno}: {line}"
-        frame = frame.f_back
-    return ""

@@ -1,4 +1,4 @@
-r"""A bound on the rounding error of attention's gradients, for any evaluation that keeps a contract.
+r"""A bound on the rounding error of attention's gradients, for any evaluation under a contract.
 
 With an upstream gradient g, a program computes, in some order of each sum,
 
@@ -106,7 +106,7 @@ def backward_bound(
         magnitudes = over_broadcast(problem, Enclosed(total, 0 * total)).value
         terms = max(1, total.size // max(errors.size, 1))
         bias_bound = finish(up(errors), up(magnitudes), found.bias.magnitude, terms, split=True)
-    causes = _causes(problem, bound, sizes, contract)
+    causes = _causes(bound, sizes, contract)
     rows, keys = _marked(problem, bound, causes)
     if bias_bound is not None and rows.any():
         bias_bound = numpy.full_like(bias_bound, numpy.inf)
@@ -133,7 +133,7 @@ class _Finish:
 
         ``split`` says that parts of the sum may be stored before they are added up.
         """
-        contract, stored = self.contract, self.contract.stored_output
+        contract, stored = self.contract, self.contract.stored_gradient
         parts = contract.gradient_parts(terms)
         relative = compounded(
             stored_growth(contract.inputs), contract.growth(terms + SCALING, contract.accumulation)
@@ -157,7 +157,7 @@ def _weights(
     n = problem.key.shape[-2]
     blocks = contract.blocks(n)
     u = unit(contract.softmax)
-    below = contract.growth(n + blocks, contract.softmax)
+    below = contract.sum_growth(n, blocks)
     relative = compounded(
         stored_growth(contract.weights), below / (1 - below), contract.growth(4, contract.softmax)
     )
@@ -219,7 +219,7 @@ def _scores(
     row_sum = found.row_sum.magnitude
     drift = weight_error.sum(-1, keepdims=True)
     if not contract.recomputes:
-        below = contract.growth(n + contract.blocks(n), contract.softmax)
+        below = contract.sum_growth(n, contract.blocks(n))
         kept = compounded(
             stored_growth(contract.weights),
             below / (1 - below),
@@ -231,8 +231,7 @@ def _scores(
         (weight_error * difference).sum(-1, keepdims=True)
         + row_sum * drift
         + (computed_weight * error).sum(-1, keepdims=True)
-        + contract.growth(n + 2, contract.softmax)
-        * (computed_weight * (exact + error)).sum(-1, keepdims=True)
+        + contract.sum_growth(n, 2) * (computed_weight * (exact + error)).sum(-1, keepdims=True)
         + 2 * n * underflow(contract.softmax)
     )
     if contract.recomputes:
@@ -284,7 +283,7 @@ def _through_maximum(
 ) -> Array:
     """What reaches the largest score through the shift: zero exactly, a sum of roundings here."""
     n = problem.key.shape[-2]
-    relative = contract.growth(n + 4 * contract.blocks(n), contract.softmax)
+    relative = contract.sum_growth(n, 4 * contract.blocks(n))
     terms = (weight * (exact + row_sum)).sum(-1, keepdims=True)
     errors = numpy.where(bound.visible, score_error, 0.0).sum(-1, keepdims=True)
     reached = up(relative * terms + errors * (1 + relative))
@@ -318,9 +317,7 @@ def _through_cap(
     return size, error
 
 
-def _causes(
-    problem: Problem, bound: ForwardBound, sizes: _Sizes, contract: Contract
-) -> dict[str, Array]:
+def _causes(bound: ForwardBound, sizes: _Sizes, contract: Contract) -> dict[str, Array]:
     """Return the queries without a finite bound: those of the output, and overflow here."""
     found = dict(bound.causes)
     places = [contract.accumulation, contract.softmax]

@@ -104,8 +104,8 @@ def forward(problem: Problem) -> Forward:
     )
 
 
-def backward(problem: Problem, at: Forward, upstream: Array) -> Backward:
-    """Enclose all gradients."""
+def backward(problem: Problem, _at: Forward, upstream: Array) -> Backward:
+    """Enclose all gradients; what the forward pass found is enclosed anew, as matrices."""
     started = time.perf_counter()
     rows: dict[str, list[Matrix]] = {}
     count = len(problem.key)

@@ -8,7 +8,7 @@ rounded result is of the precision stated here, and exp is as accurate as stated
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, expm1, log, log1p
+from math import ceil, exp, expm1, log, log1p, sqrt
 from typing import Any
 
 from derive.errors import InputError
@@ -46,9 +46,10 @@ class Contract:
     """Which precision each part of attention is computed and stored in.
 
     Attributes:
-        output: Of the result and of the gradients, each stored ``output_times``.
+        output: Of the result, stored ``output_times``, and of gradients, stored ``gradient_times``.
         accumulation: Of products and sums in matrix products.
         softmax: Of exp, its sum, and the quotient.
+        summation: In which exponentials are added up, if not in ``softmax``; the sum is then stored.
         inputs: Copies of query, key, value and upstream gradient, if they are rounded again.
         scores: Copies of scores, if any is stored below ``accumulation``.
         weights: Copies of weights, whether divided by their sum already or not.
@@ -69,11 +70,13 @@ class Contract:
     output: Precision
     accumulation: Precision
     softmax: Precision
+    summation: Precision | None = None
     inputs: Stored | None = None
     scores: Stored | None = None
     weights: Stored | None = None
     score_gradients: Stored | None = None
     output_times: int = 1
+    gradient_times: int = 1
     block: int | None = None
     exp_ulp: float = 1.0
     exp_floor: float | None = None
@@ -89,6 +92,11 @@ class Contract:
         return Stored(self.output, self.output_times)
 
     @property
+    def stored_gradient(self) -> Stored:
+        """A gradient's own roundings."""
+        return Stored(self.output, self.gradient_times)
+
+    @property
     def exp_error(self) -> float:
         """Relative error of exp: a unit in the last place is at most 2 u of the number."""
         return 2 * unit(self.softmax) * self.exp_ulp
@@ -98,7 +106,7 @@ class Contract:
         """What exp may lose where it gives zero or a subnormal number."""
         smallest = float(self.softmax.smallest_normal)
         floor = log(smallest) if self.exp_floor is None else self.exp_floor
-        return max(smallest, 2.718281828459046**floor)
+        return max(smallest, exp(floor) * (1 + 2.0**-50))
 
     def blocks(self, keys: int) -> int:
         """How many blocks of keys a query may meet; one more, for keys split among threads."""
@@ -113,8 +121,13 @@ class Contract:
         u = unit(precision)
         moved = roundings * u
         if self.statistical:
-            moved = min(moved, STATISTICAL * roundings**0.5 * u)
+            moved = min(moved, STATISTICAL * sqrt(roundings) * u)
         return moved / (1 - moved) if moved < 1 else float("inf")
+
+    def sum_growth(self, terms: int, roundings: int) -> float:
+        """Relative error of a sum of numbers of one sign, and of a few operations around it."""
+        summed = self.growth(terms, self.summation or self.softmax)
+        return (1 + summed) * (1 + self.growth(roundings + 1, self.softmax)) - 1 + 2.0**-50
 
     def expecting(self) -> Contract:
         """Return the same contract for independent roundings: evidence, not proof."""
@@ -130,6 +143,8 @@ class Contract:
             f"softmax in {self.softmax.name}, exp within {self.exp_ulp:g} units in the last place"
             + floor
         )
+        if self.summation is not None and self.summation != self.softmax:
+            lines.append(f"exponentials added up in {self.summation.name}")
         for name, stored in (
             ("inputs rounded to", self.inputs),
             ("scores stored in", self.scores),
@@ -151,7 +166,7 @@ class Contract:
 
 def unit(precision: Precision) -> float:
     """Return the unit roundoff u = 2^-bits."""
-    return 2.0**-precision.bits
+    return float(precision.unit_roundoff)
 
 
 def _eager(precision: Precision) -> Contract:
@@ -165,7 +180,8 @@ def _eager(precision: Precision) -> Contract:
         scores=Stored(precision, 4),
         weights=Stored(precision),
         score_gradients=Stored(precision, 4),
-        output_times=3,
+        output_times=2,
+        gradient_times=4,
         exp_ulp=2,
         differentiates_maximum=False,
     )

@@ -87,7 +87,7 @@ class Enclosed:
         return Enclosed(self.value @ other.value, up(radius))
 
     @property
-    def mT(self) -> Enclosed:  # noqa: N802 - numpy's and torch's name for it
+    def mT(self) -> Enclosed:
         """The last two axes exchanged."""
         return Enclosed(self.value.mT, self.radius.mT)
 

@@ -80,14 +80,14 @@ def forward_bound(problem: Problem, at: Forward, contract: Contract) -> ForwardB
         lost = up(blocks * contract.exp_lost * numpy.exp(numpy.minimum(worst, 700.0)))
     empty = problem.empty[..., None]
     lower = numpy.where(empty, 1.0, lower)
-    spread, sizes, extent = _sums(problem, at, contract, grown, upper, lost, visible, value)
+    spread, sizes, extent = _sums(at, contract, grown, upper, lost, visible, value)
     with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
         spread = numpy.minimum(up(spread / lower), extent)
         sizes = numpy.minimum(up(sizes / lower), _most(visible, abs(value)))
     relative = _relative(contract, n, blocks)
     total = spread + relative * sizes + stored_growth(contract.inputs) * (1 + relative) * sizes
     total = total + 4 * _lost(contract, n, blocks, visible, value)
-    total = _with_empty_rows(problem, at, contract, total)
+    total = _with_empty_rows(problem, contract, total)
     stored = contract.stored_output
     total = up(total + stored.growth * (at.output.magnitude + total) + stored.underflow)
     if contract.output.name == "float64":
@@ -119,7 +119,6 @@ def _grown(at: Forward, exponent: Array, upper: Array) -> Array:
 
 
 def _sums(
-    problem: Problem,
     at: Forward,
     contract: Contract,
     grown: Array,
@@ -181,7 +180,7 @@ def _relative(contract: Contract, n: int, blocks: int) -> float:
         contract.growth(n + blocks, contract.accumulation),
         contract.growth(2, contract.softmax),
     )
-    below = contract.growth(n + blocks, contract.softmax)
+    below = contract.sum_growth(n, blocks)
     return compounded(above, below / (1 - below)) if below < 0.5 else float("inf")
 
 
@@ -202,7 +201,7 @@ def _most(visible: Array, sizes: Array) -> Array:
     return found
 
 
-def _with_empty_rows(problem: Problem, at: Forward, contract: Contract, total: Array) -> Array:
+def _with_empty_rows(problem: Problem, contract: Contract, total: Array) -> Array:
     """A query that sees no key: exactly zero, or a plain mean of n values."""
     empty = problem.empty
     if not empty.any() or problem.empty_rows == "undefined":

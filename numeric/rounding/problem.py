@@ -17,7 +17,7 @@ from sympy import Expr, Integer, sqrt, sympify
 
 from derive.errors import InputError
 from derive.options import Causal, EmptyRows, Grouping, Options
-from numeric.rounding.enclosed import U, Array, Enclosed
+from numeric.rounding.enclosed import Array, Enclosed, U
 
 HIDING = -1e30
 """A number this low, added to a score, is read as minus infinity: no score comes near."""

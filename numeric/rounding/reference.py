@@ -123,7 +123,7 @@ def backward(problem: Problem, at: Forward, upstream: Array) -> Backward:
         one = exactly(numpy.ones_like(at.ratio.value))
         dot_gradient = score_gradient * (one - at.ratio * at.ratio)
     count = len(problem.key)
-    found = Backward(
+    return Backward(
         upstream=upstream,
         weight_gradient=weight_gradient,
         row_sum=row_sum,
@@ -136,7 +136,6 @@ def backward(problem: Problem, at: Forward, upstream: Array) -> Backward:
         how=FLOAT64,
         seconds=time.perf_counter() - started,
     )
-    return found
 
 
 def with_empty_rows(problem: Problem, weights: Enclosed, empty: Array) -> Enclosed:

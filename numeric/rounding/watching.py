@@ -1,0 +1,265 @@
+"""Infer a contract by watching a program run: which operations, on what, in which precision.
+
+Each tensor that an operation returns gets a part to play, from those of its operands::
+
+    input --matmul--> score --softmax, exp--> weight --matmul with an input--> output
+
+Views change nothing; sums, products and casts keep the part, and count as a copy where the result
+is stored in a precision below float32. A fused kernel is a blind spot: of those that are known, the
+contract is stated in ``KERNELS``. Under a compiler the program is watched as it was written; what the
+compiler makes of it rounds less often, not more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from numeric.precision import FLOAT32, FLOAT64, PRECISIONS, TFLOAT32, Precision
+from numeric.rounding.contract import CONTRACTS, Contract, Stored, default
+from numeric.user_code import user_line
+
+CALLERS = tuple(
+    os.path.join(os.path.dirname(__file__), name) for name in ("running.py", "assertion.py")
+)
+"""Modules that call a program to be watched: none of their lines is the program's."""
+
+PARTS = ("", "input", "score", "weight", "output")
+"""In order: what depends on several plays the latest part."""
+
+PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "matmul", "dot", "mv")
+WEIGHING = ("_softmax", "_safe_softmax", "exp", "exp_", "exp2", "exp2_", "softmax", "_log_softmax")
+MAXIMA = ("amax", "max", "maximum", "max.dim")
+VIEWS = ("view", "transpose", "expand", "permute", "slice", "select", "unsqueeze", "squeeze", "t",
+         "detach", "alias", "_unsafe_view", "clone", "split", "unbind", "reshape", "index",
+         "repeat", "cat", "contiguous", "as_strided", "masked_fill", "where", "unsafe_split", "copy_",
+         "unfold", "diagonal", "stack", "repeat_interleave", "index_select", "gather")  # fmt: skip
+"""Operations that copy numbers, round nothing, and are no copy below float32 of anything new."""
+
+GRADIENT_COPIES = 6
+"""Copies in the backward pass are not counted: one for each operation of the forward pass that has
+a score or a weight, and one for the sum over heads that share."""
+
+KERNELS: dict[str, Callable[[str], Contract]] = {
+    "_scaled_dot_product_flash_attention_for_cpu": lambda dtype: replace(
+        CONTRACTS[f"{dtype} fused"], name=f"{dtype}, torch's fused CPU kernel", gradient_block=32
+    ),
+    **{
+        name: lambda dtype: CONTRACTS[f"{dtype} fused"]
+        for name in (
+            "_scaled_dot_product_flash_attention",
+            "_scaled_dot_product_efficient_attention",
+            "_scaled_dot_product_cudnn_attention",
+            "_scaled_dot_product_fused_attention_overrideable",
+        )
+    },
+}
+"""Fused kernels of torch by name. The CPU kernel adds gradients up in the type of its inputs, a
+block of 32 queries or more at a time."""
+
+
+@dataclass
+class Seen:
+    """What was noted while a program ran."""
+
+    dtypes: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How many results of each part were stored in each narrow precision."""
+    weighing: dict[str, str] = field(default_factory=dict)
+    """Precision in which softmax or exp ran, with the line that asked for it."""
+    blocks: list[int] = field(default_factory=list)
+    maxima: int = 0
+    kernel: str = ""
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A contract, and what its reader should know about how it was found."""
+
+    contract: Contract
+    remarks: tuple[str, ...]
+
+
+def inferred(run: Callable[[], Any], inputs: Sequence[Any], *, projected: bool = False) -> Inferred:
+    """Run a program, and return the contract that what it did amounts to.
+
+    ``projected`` says that linear maps stand before attention: then every precision that is seen
+    counts for every part.
+    """
+    seen = Seen()
+    with _watcher()(seen, inputs):
+        run()
+    dtype = str(inputs[0].dtype).removeprefix("torch.")
+    on_gpu = bool(inputs[0].is_cuda)
+    if seen.kernel:
+        contract = KERNELS[seen.kernel](dtype)
+        remarks: tuple[str, ...] = (
+            f"{seen.kernel} is one opaque operation: its contract is stated, not seen",
+        )
+        if contract.gradient_block is not None and dtype not in ("float32", "float64"):
+            remarks += (f"this kernel adds gradients up in {dtype}, block by block",)
+    elif projected or not seen.dtypes.get("weight"):
+        contract = default(dtype)
+        remarks = ("softmax was not recognised: the widest contract of this type is used",)
+        if projected:
+            remarks = ()
+    else:
+        contract, remarks = _from(seen, dtype)
+    if on_gpu and dtype == "float32" and _reduces_float32():
+        contract = replace(contract, name=f"{contract.name}, TF32", inputs=Stored(TFLOAT32),
+                           weights=Stored(TFLOAT32))  # fmt: skip
+        remarks += ("matrix products may round their operands to TF32",)
+    return Inferred(contract, remarks)
+
+
+def _from(seen: Seen, dtype: str) -> tuple[Contract, tuple[str, ...]]:
+    output = PRECISIONS[dtype]
+    wide = FLOAT64 if dtype == "float64" else FLOAT32
+    softmax, where = _softmax(seen, wide)
+    remarks = []
+    if softmax.bits < wide.bits:
+        remarks.append(f"your softmax ran in {softmax.name} ({where})")
+    stored = {part: _stored(seen, part) for part in ("input", "score", "weight", "output")}
+    narrow = output.bits < FLOAT32.bits or any(stored.values())
+    if dtype in ("float32", "float64"):
+        for part, words in (("input", "inputs"), ("score", "scores"), ("weight", "weights")):
+            found = stored[part]
+            if found is not None and found.precision.bits < output.bits:
+                remarks.append(f"{words} were rounded to {found.precision.name}")
+    block = min(seen.blocks) if len(seen.blocks) > 1 else None
+    lowest = min(
+        (found.precision for found in stored.values() if found),
+        key=lambda p: p.bits,
+        default=output,
+    )
+    written = stored["output"]
+    if written is not None and written.precision.bits < output.bits:
+        remarks.append(f"the output was rounded to {written.precision.name}")
+        output = written.precision
+    contract = Contract(
+        name=f"{dtype}, as watched",
+        output=output,
+        accumulation=wide,
+        softmax=softmax,
+        summation=wide,
+        inputs=stored["input"],
+        scores=stored["score"],
+        weights=stored["weight"],
+        score_gradients=Stored(lowest, GRADIENT_COPIES) if narrow else None,
+        output_times=written.times if written is not None else 1,
+        gradient_times=GRADIENT_COPIES if narrow else 1,
+        block=block,
+        exp_ulp=2,
+        recomputes=False,
+        differentiates_maximum=seen.maxima > 0,
+    )
+    return contract, tuple(remarks)
+
+
+def _softmax(seen: Seen, wide: Precision) -> tuple[Precision, str]:
+    """Return the narrowest precision in which exp ran; torch's own softmax widens 16 bits."""
+    name = min(seen.weighing, key=lambda n: PRECISIONS[n].bits, default=wide.name)
+    precision = PRECISIONS[name]
+    return (precision if precision.bits <= wide.bits else wide), seen.weighing.get(name, "")
+
+
+def _stored(seen: Seen, part: str) -> Stored | None:
+    counts = seen.dtypes.get(part, {})
+    narrow = {n: c for n, c in counts.items() if PRECISIONS[n].bits < FLOAT32.bits}
+    if not narrow:
+        return None
+    lowest = min(narrow, key=lambda n: PRECISIONS[n].bits)
+    return Stored(PRECISIONS[lowest], sum(narrow.values()))
+
+
+def _reduces_float32() -> bool:
+    import torch
+
+    return torch.get_float32_matmul_precision() != "highest" or bool(
+        torch.backends.cuda.matmul.allow_tf32
+    )
+
+
+@cache
+def _watcher() -> Callable[[Seen, Sequence[Any]], AbstractContextManager[Any]]:
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.weak import WeakTensorKeyDictionary
+
+    folder = os.path.dirname(torch.__file__)
+
+    class Watcher(TorchDispatchMode):
+        def __init__(self, seen: Seen, inputs: Sequence[Any]) -> None:
+            super().__init__()
+            self.seen = seen
+            self.parts: Any = WeakTensorKeyDictionary()
+            for tensor in inputs:
+                if isinstance(tensor, torch.Tensor):
+                    self.parts[tensor] = "input"
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            result = func(*args, **(kwargs or {}))
+            self.note(func, args, result)
+            return result
+
+        def note(self, func: Any, args: Any, result: Any) -> None:
+            name = func.__name__.split(".")[0]
+            operands = [self.parts.get(t, "") for t in _tensors(args)]
+            part = max(operands, key=PARTS.index, default="")
+            results = [t for t in _tensors(result) if t.is_floating_point()]
+            if not part or not results:
+                return
+            if name in KERNELS:
+                self.seen.kernel = name
+            first = results[0]
+            dtype = str(first.dtype).removeprefix("torch.")
+            if name in PRODUCTS:
+                part = self.product(operands, args, first)
+            elif name in WEIGHING and part == "score":
+                part = "weight"
+                self.weigh(name, args, dtype)
+            elif name in MAXIMA and part == "score":
+                self.seen.maxima += 1
+            for tensor in results:
+                self.parts[tensor] = part
+            if not self.copies(name, args, first):
+                counts = self.seen.dtypes.setdefault(part, {})
+                counts[dtype] = counts.get(dtype, 0) + 1
+
+        def product(self, operands: Sequence[str], args: Any, result: Any) -> str:
+            if "weight" in operands or "output" in operands:
+                return "output"
+            self.seen.blocks.append(int(result.shape[-1]))
+            return "score"
+
+        def weigh(self, name: str, args: Any, dtype: str) -> None:
+            if "softmax" in name and PRECISIONS[dtype].bits < FLOAT32.bits:
+                dtype = "float32"  # inside, torch's softmax computes in float32
+            self.seen.weighing.setdefault(dtype, user_line(folder, CALLERS, (__file__,)) or name)
+
+        def copies(self, name: str, args: Any, result: Any) -> bool:
+            """Whether the operation rounds nothing: a view, or a cast to a wider type."""
+            if name in VIEWS:
+                return True
+            if name in ("_to_copy", "to"):
+                source = next(iter(_tensors(args)), None)
+                return source is not None and _bits(source) <= _bits(result)
+            return False
+
+    def _tensors(values: Any) -> list[Any]:
+        if isinstance(values, torch.Tensor):
+            return [values]
+        if isinstance(values, tuple | list):
+            return [tensor for value in values for tensor in _tensors(value)]
+        return []
+
+    def _bits(tensor: Any) -> int:
+        name = str(tensor.dtype).removeprefix("torch.")
+        return PRECISIONS[name].bits if name in PRECISIONS else 0
+
+    return Watcher
