@@ -150,11 +150,11 @@ def _line(node: Any) -> str:
 def _differences(one: Any, other: Any) -> Iterator[str]:
     import torch
 
-    nodes, others = list(one.graph.nodes), list(other.graph.nodes)
-    for node, twin in zip(nodes, others, strict=False):
+    nodes, others = _read(one), _read(other)
+    for (node, operands), (twin, twins) in zip(nodes, others, strict=False):
         if (node.op, str(node.target)) != (twin.op, str(twin.target)):
             yield f"{node.target} or {twin.target} at {_line(node)}"
-        elif repr((node.args, node.kwargs)) != repr((twin.args, twin.kwargs)):
+        elif operands != twins:
             yield f"a number or a shape at {_line(node)}"
         elif _shape(node) != _shape(twin):
             yield f"the shape of a result at {_line(node)}"
@@ -164,6 +164,25 @@ def _differences(one: Any, other: Any) -> Iterator[str]:
                 yield f"a tensor of shape {list(pair[0].shape)}, made outside of torch"
     if len(nodes) != len(others):
         yield f"{len(nodes)} or {len(others)} operations"
+
+
+def _read(module: Any) -> list[tuple[Any, str]]:
+    """Return each operation with its operands as text, by their places.
+
+    An alias is the tensor that it is of: torch traces one now and then, and as often does not.
+    """
+    from torch.fx.node import map_arg
+
+    places: dict[Any, str] = {}
+    read: list[tuple[Any, str]] = []
+    for node in module.graph.nodes:
+        if base_name(node) == "aten.alias":
+            places[node] = places[node.args[0]]
+            continue
+        places[node] = f"%{len(read)}"
+        operands = map_arg((node.args, node.kwargs), lambda operand: places[operand])
+        read.append((node, repr(operands)))
+    return read
 
 
 def _shape(node: Any) -> Any:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy
 import pytest
 import torch
 from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import dropout, scaled_dot_product_attention, softmax
 from torch.utils.checkpoint import checkpoint
 
@@ -22,6 +24,7 @@ from derive.errors import InputError
 from derive.graph import Graph, Reference, TensorType
 from numeric.capture_error import CaptureError
 from numeric.capturing import Captured, FixedInput, capture, eager, fresh_inputs
+from numeric.refusals import refuse_different
 
 
 def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -834,3 +837,23 @@ def test_nothing_is_left_changed() -> None:
 def test_reading_the_module_reads_no_torch() -> None:
     code = "import sys, numeric.capturing; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_alias_in_one_of_two_traces_is_no_difference() -> None:
+    def traced(aliased: bool, number: float) -> Any:
+        def program(x: Any) -> Any:
+            return torch.ops.aten.mul.Tensor(
+                torch.ops.aten.alias.default(x) if aliased else x, number
+            )
+
+        return make_fx(program)(random(2))
+
+    refuse_different(traced(True, 2.0), traced(False, 2.0), "program")
+    with pytest.raises(CaptureError, match="a number or a shape"):
+        refuse_different(traced(True, 2.0), traced(False, 3.0), "program")
+
+
+def test_captures_in_several_threads_do_not_disturb_each_other() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: capture(plain, qkv(), backward=True), range(8)))
+    assert all(captured.graph == found[0].graph for captured in found)
