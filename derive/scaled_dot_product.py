@@ -64,7 +64,14 @@ Rows = tuple[tuple[IndexedBase, IndexedBase, Expr], ...]
 PLAIN = Options()
 
 
-def scaled_dot_product_attention(options: Options = PLAIN) -> Mechanism:
+@dataclass(frozen=True)
+class ScaledDotProduct(Mechanism):
+    """The mechanism of some options, which keeps them: a rounding bound is derived from these."""
+
+    options: Options = PLAIN
+
+
+def scaled_dot_product_attention(options: Options = PLAIN) -> ScaledDotProduct:
     """z[i, c] = sum_j a[i, j] V[j, c], a = softmax of sum_k Q[i, k] K[j, k] / sqrt(d).
 
     Inputs in the order of torch's arguments: Q, K, V, then B and M where there are any; with
@@ -73,12 +80,13 @@ def scaled_dot_product_attention(options: Options = PLAIN) -> Mechanism:
     build = _Builder(options)
     choices = [*build.projections(), build.score(), *build.modified(), build.normalised()]
     choices += [build.weighted_sum(), *build.merged()]
-    return Mechanism(
+    return ScaledDotProduct(
         ", ".join(["scaled dot-product attention", *options.described()]),
         tuple(choices),
         given=build.given(),
         relations=build.relations(),
         indicators=frozenset({M} if options.mask else ()),
+        options=options,
     )
 
 

@@ -16,9 +16,11 @@ from typing import Any, ClassVar
 
 from typing_extensions import TypeAliasType
 
+from derive.rounding_claim import RoundingClaim
+from derive.rounding_claim import lines as rounding_lines
 from derive.visible import visible
 
-FORMAT = 1
+FORMAT = 2
 
 STRICT = {"extra": "forbid"}
 """How pydantic reads these records from JSON: an unknown part is an error."""
@@ -129,7 +131,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Report:
-    """What is known about ``program`` computing what ``reference`` computes."""
+    """What is known about ``program`` computing what ``reference`` computes.
+
+    ``claims`` are about all real numbers, ``rounding`` about floating point: separate claims.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
@@ -141,12 +146,18 @@ class Report:
     fixed: tuple[str, ...] = ()
     not_tried: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
+    rounding: tuple[RoundingClaim, ...] = ()
     format: int = FORMAT
 
     @property
     def verdict(self) -> Verdict:
         """The weakest verdict of all shapes."""
         return min((claim.verdict for claim in self.claims), key=lambda v: v.strength)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every claim speaks for the program, those about rounding too."""
+        return self.verdict.passed and all(claim.verdict.passed for claim in self.rounding)
 
     @property
     def witness(self) -> Witness | None:
@@ -173,9 +184,11 @@ class Report:
     def raise_unless(self, wanted: str) -> None:
         """Raise ``NotEstablished`` with the report unless the verdict is ``wanted`` or stronger.
 
-        ``wanted`` is "proved" or "identity-tested".
+        ``wanted`` is "proved" or "identity-tested". What was said of rounding must not be refuted
+        or without certificate either.
         """
-        if self.verdict.strength < Verdict.wanted(wanted).strength:
+        rounding = all(claim.verdict.passed for claim in self.rounding)
+        if self.verdict.strength < Verdict.wanted(wanted).strength or not rounding:
             raise NotEstablished(f"\n{self}")
 
     def to_json(self, indent: int | None = 1) -> str:
@@ -263,6 +276,8 @@ def _after_claims(report: Report) -> list[str]:
             lines += ["", title]
             for sentence in sentences:
                 lines += wrap(visible(sentence), WIDTH, **_LISTED)
+    for rounding in report.rounding:
+        lines += ["", *rounding_lines(rounding)]
     if report.versions:
         versions = ", ".join(f"{name} {version}" for name, version in report.versions)
         lines += ["", *wrap(versions, WIDTH, **_WHOLE)]

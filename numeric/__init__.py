@@ -23,26 +23,47 @@ if TYPE_CHECKING:
     from numeric.capturing import Captured, capture
     from numeric.computing import Computation, computations
     from numeric.evaluate import Compiled, TooLong, compiled
-    from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
+    from numeric.precision import (
+        BFLOAT16,
+        FLOAT16,
+        FLOAT32,
+        FLOAT64,
+        TFLOAT32,
+        Precision,
+        decimal_digits,
+    )
     from numeric.printed import PRINTED, Printed, reproduce
+    from numeric.rounding.assertion import BeyondBound, SuspiciousRounding, assert_within_bound
+    from numeric.rounding.contract import CONTRACTS, Contract, Stored
+    from numeric.rounding_bound import bound_rounding
     from numeric.tasks import Task, reports
     from numeric.verification import check, check_all
     from numeric.verifying import verify
 
 __all__ = [
+    "BFLOAT16",
+    "CONTRACTS",
+    "FLOAT16",
     "FLOAT32",
     "FLOAT64",
     "PRINTED",
+    "TFLOAT32",
+    "BeyondBound",
     "CaptureError",
     "Captured",
     "Compiled",
     "Computation",
+    "Contract",
     "Precision",
     "Printed",
     "Rounded",
     "Rounding",
+    "Stored",
+    "SuspiciousRounding",
     "Task",
     "TooLong",
+    "assert_within_bound",
+    "bound_rounding",
     "capture",
     "check",
     "check_all",
@@ -63,8 +84,11 @@ __getattr__ = lazily(
         "capture_error": "CaptureError",
         "computing": "Computation computations",
         "evaluate": "Compiled TooLong compiled",
-        "precision": "FLOAT32 FLOAT64 Precision decimal_digits",
+        "precision": "BFLOAT16 FLOAT16 FLOAT32 FLOAT64 TFLOAT32 Precision decimal_digits",
         "printed": "PRINTED Printed reproduce",
+        "rounding.assertion": "BeyondBound SuspiciousRounding assert_within_bound",
+        "rounding.contract": "CONTRACTS Contract Stored",
+        "rounding_bound": "bound_rounding",
         "tasks": "Task reports",
         "verification": "check check_all",
         "verifying": "verify",

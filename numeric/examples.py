@@ -11,7 +11,7 @@ from sympy import Integer
 from derive.errors import InputError
 from derive.formula import Mechanism
 from derive.options import Options
-from derive.scaled_dot_product import scaled_dot_product_attention
+from derive.scaled_dot_product import ScaledDotProduct, scaled_dot_product_attention
 
 LETTERS = {
     "batch": "n_b",
@@ -59,7 +59,7 @@ def input_tensors(sizes: Mapping[str, int], formula: Mechanism | None) -> tuple[
                 )
             shape.append(int(length))
         found.append(
-            _mask(shape, generator)
+            _mask(shape, generator, _empties(mechanism))
             if base in mechanism.indicators
             else torch.randn(shape, generator=generator, dtype=torch.float64)
         )
@@ -74,8 +74,18 @@ def plain_tensors(shapes: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, An
     }
 
 
-def _mask(shape: Sequence[int], generator: Any) -> Any:
-    """Return a mask in which every query may see its first key, and half of the others."""
+def _empties(mechanism: Mechanism) -> bool:
+    """Whether the formula states what a query gets that may see no key."""
+    return isinstance(mechanism, ScaledDotProduct) and mechanism.options.empty_rows != "undefined"
+
+
+def _mask(shape: Sequence[int], generator: Any, empties: bool) -> Any:
+    """Return a mask in which every query may see its first key, and half of the others.
+
+    With ``empties`` the last of several queries may see none.
+    """
     mask = torch.rand(list(shape), generator=generator) < 0.5
     mask[..., 0] = True
+    if empties and len(shape) > 1 and shape[-2] > 1:
+        mask[..., -1, :] = False
     return mask

@@ -50,6 +50,8 @@ def plain_attention() -> Iterator[None]:
 def undisturbed() -> Iterator[None]:
     """Keep what running someone's program would change: warnings shown, random numbers drawn.
 
+    What is compiled runs as it was written: a compiler that meets a trace would give up for good.
+
     One thread at a time: torch's tracing, its default type and its choice of kernels belong to the
     whole process.
     """
@@ -57,12 +59,25 @@ def undisturbed() -> Iterator[None]:
 
     with (
         ONE_AT_A_TIME,
+        torch.compiler.set_stance("force_eager"),
+        _nested_traces(),
         warnings.catch_warnings(),
         torch.random.fork_rng(devices=[]),
         torch.inference_mode(False),
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+def _nested_traces() -> contextlib.AbstractContextManager[Any]:
+    """Let a trace pass through a function that is compiled; without a compiler there is none."""
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is None:
+        return contextlib.nullcontext()
+    patched: contextlib.AbstractContextManager[Any] = dynamo.config.patch(
+        error_on_nested_fx_trace=False
+    )
+    return patched
 
 
 @contextlib.contextmanager

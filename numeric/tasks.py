@@ -42,6 +42,9 @@ class Task:
     other_shapes: bool = True
     boundaries: tuple[int, ...] = ()
     seed: int = 0
+    dtypes: tuple[str, ...] = ()
+    contract: str | None = None
+    hidden_anything: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ def prove(task: Task, progress: Progress | None = None) -> Report:
         other_shapes=task.other_shapes,
         boundaries=(*task.boundaries, *((window,) if window else ())),
         seed=task.seed,
+        dtypes=task.dtypes,
+        contract=task.contract,
+        hidden_anything=task.hidden_anything,
         progress=progress,
     )
 

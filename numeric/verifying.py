@@ -22,7 +22,9 @@ from derive.errors import InputError
 from derive.formula import FormulaError
 from derive.identity_test import ALLOWED_ERROR, identity_test
 from derive.verdict import Claim, Report, Verdict
+from numeric.capture_error import CaptureError
 from numeric.decision import Effort, decide
+from numeric.rounding_bound import bound_rounding
 from numeric.setting import Setting, Subjects, prepare, title
 from numeric.shapes import TOKEN_AXIS, ExampleInputs, smaller, token_counts
 from numeric.subject import subject
@@ -45,6 +47,9 @@ def verify(
     exact: bool = True,
     seed: int = 0,
     allowed_error: float = ALLOWED_ERROR,
+    dtypes: Sequence[str] = (),
+    contract: Any = None,
+    hidden_anything: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Return a report on whether ``function`` computes ``reference`` for all real inputs.
@@ -64,10 +69,14 @@ def verify(
         exact: Whether to attempt an exact proof where the shapes are small.
         seed: Where the random points start.
         allowed_error: Base-two logarithm of the chance of a false pass.
+        dtypes: Types in which rounding is bounded too, such as "bfloat16": separate claims.
+        contract: The precisions of those claims, or their name; watched without it.
+        hidden_anything: Whether what a query may not see may be NaN, and must not reach it.
         progress: Called with a line of text while the work goes on.
 
     Raises:
-        CaptureError: A program cannot be read as a formula; the message says why.
+        CaptureError: A program cannot be read as a formula, and no ``dtypes`` are given; the
+            message says why.
         InputError: The two sides do not take the same inputs.
     """
     effort = Effort(exact, seed, allowed_error, progress)
@@ -75,15 +84,22 @@ def verify(
     named = tuple(examples.values)[: len(inputs)]
     subjects = Subjects(function, reference, backward, tuple(fixed), named)
     effort.tell("capturing")
-    own = prepare(subjects, list(examples.values.values()))
     claims: list[Claim] = []
     not_tried: list[str] = []
-    for tokens, resized in _shapes(examples, boundaries if other_shapes else None):
+    try:
+        own: Setting | None = prepare(subjects, list(examples.values.values()))
+    except CaptureError as error:
+        if not dtypes:
+            raise
+        # What cannot be read as a formula can be run all the same, and its rounding bounded.
+        own = None
+        claims.append(Claim(_given(examples), Verdict.UNDECIDED, reason=str(error)))
+    for tokens, resized in _shapes(examples, boundaries if other_shapes else None) if own else ():
         if any(claim.verdict is Verdict.REFUTED for claim in claims):
             not_tried.append(f"{tokens} tokens, after the refutation")
             continue
         try:
-            setting = own if resized is examples else _prepared(subjects, resized)
+            setting = own if own and resized is examples else _prepared(subjects, resized)
         except NOT_RUN as error:
             not_tried.append(f"{tokens} tokens: {error}")
             continue
@@ -94,9 +110,24 @@ def verify(
         reference=title(reference),
         backward=backward,
         claims=tuple(sorted(claims, key=lambda claim: claim.verdict.strength)),
-        fixed=own.fixed,
+        fixed=own.fixed if own else (),
         not_tried=tuple(not_tried),
-        versions=_versions(),
+        versions=versions(),
+        rounding=tuple(
+            bound_rounding(
+                function,
+                reference,
+                inputs,
+                dtype,
+                backward=backward,
+                contract=contract,
+                hidden_anything=hidden_anything,
+                other_shapes=other_shapes,
+                seed=seed,
+                progress=progress,
+            )
+            for dtype in dtypes
+        ),
     )
 
 
@@ -110,6 +141,10 @@ def _examples(
     given = inputs.values() if isinstance(inputs, Mapping) else inputs
     values = {slot.name: value for slot, value in zip(slots, given, strict=True)}
     return ExampleInputs(values, tuple(slot.name for slot in slots if slot.is_free))
+
+
+def _given(examples: ExampleInputs) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return tuple((name, tuple(examples.values[name].shape)) for name in examples.variable)
 
 
 def _shapes(
@@ -150,7 +185,8 @@ def _smallest(subjects: Subjects, examples: ExampleInputs, effort: Effort) -> Se
     return best
 
 
-def _versions() -> tuple[tuple[str, str], ...]:
+def versions() -> tuple[tuple[str, str], ...]:
+    """Return what a report was made with."""
     found = [("python", ".".join(map(str, sys.version_info[:3])))]
     for name in PACKAGES:
         try:

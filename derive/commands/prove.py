@@ -85,6 +85,21 @@ def _number(ctx: Any, param: Any, value: str | None) -> Fraction | None:
 @click.option("--one-shape", is_flag=True, help="Try no other numbers of tokens.")
 @click.option("--boundary", type=int, multiple=True, help="Try tokens around it: a block size.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Where random points start.")
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    type=click.Choice(["float64", "float32", "bfloat16", "float16"]),
+    help="Bound the rounding in this type too; may be given several times.",
+)
+@click.option("--contract", help="The precisions of --dtype, by name; watched without it.")
+@click.option(
+    "--hidden",
+    type=click.Choice(["finite", "anything"]),
+    default="finite",
+    show_default=True,
+    help="What keys and values that no query sees may hold: with 'anything' NaN, too.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
     "--certificate",
@@ -104,6 +119,9 @@ def prove(
     one_shape: bool,
     boundary: tuple[int, ...],
     seed: int,
+    dtypes: tuple[str, ...],
+    contract: str | None,
+    hidden: str,
     jobs: int,
     certificate: Path | None,
     force: bool,
@@ -114,7 +132,8 @@ def prove(
 
     TARGET is MODULE:CALLABLE, or FILE.py:CALLABLE: a function of tensors, or a function without
     arguments that returns a module or function and its example inputs. Exit status 0 only if all
-    are proved or identity-tested, 1 if one is refuted, 3 if one is undecided.
+    are proved or identity-tested, 1 if one is refuted, 3 if one is undecided. With --dtype the
+    program is also run in that type, and each element compared with a certified rounding bound.
 
     \b
     Examples: derive prove mine.py:attention --formula scaled-dot-product --causal
@@ -127,6 +146,8 @@ def prove(
     if against is not None and given:
         wrong = FORMULA_OPTIONS[next(iter(given))]
         raise click.UsageError(f"{wrong} belongs to --formula")
+    if not dtypes and (contract is not None or hidden != "finite"):
+        raise click.UsageError("--contract and --hidden are about rounding: add --dtype")
     if certificate is not None:
         _refuse_overwriting(certificate, force, targets)
     tasks = _tasks(
@@ -141,6 +162,9 @@ def prove(
         other_shapes=not one_shape,
         boundaries=boundary,
         seed=seed,
+        dtypes=dtypes,
+        contract=contract,
+        hidden_anything=hidden == "anything",
     )
     worst = 0
     for target, report, problem in _reports(tasks, jobs):
@@ -161,11 +185,15 @@ def prove(
 
 
 def _status(report: Report) -> int:
+    from derive.rounding_claim import RoundingVerdict
     from derive.verdict import Verdict
 
-    if report.verdict.passed:
+    if report.passed:
         return 0
-    return REFUTED if report.verdict is Verdict.REFUTED else UNDECIDED
+    refuted = report.verdict is Verdict.REFUTED or any(
+        claim.verdict is RoundingVerdict.REFUTED for claim in report.rounding
+    )
+    return REFUTED if refuted else UNDECIDED
 
 
 def _tasks(targets: Iterable[str], **parts: Any) -> list[Any]:

@@ -49,7 +49,7 @@ class Contract:
         output: Of the result, stored ``output_times``, and of gradients, stored ``gradient_times``.
         accumulation: Of products and sums in matrix products.
         softmax: Of exp, its sum, and the quotient.
-        summation: In which exponentials are added up, if not in ``softmax``; the sum is then stored.
+        summation: Of the sum of exponentials, if not ``softmax``; the sum is then stored.
         inputs: Copies of query, key, value and upstream gradient, if they are rounded again.
         scores: Copies of scores, if any is stored below ``accumulation``.
         weights: Copies of weights, whether divided by their sum already or not.

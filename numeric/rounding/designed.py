@@ -74,6 +74,9 @@ class Drawn:
         )
 
 
+HIDDEN_NAN = "hidden keys hold NaN"
+"""The family in which what a query may not see is not a number: an input that is asked for."""
+
 LAYOUTS = ("contiguous", "transposed", "sliced", "expanded")
 """How the numbers lie in memory: in order; heads and tokens exchanged, as projections leave them;
 every other number of a longer row; one row repeated by a stride of zero."""
@@ -92,7 +95,7 @@ def laid_out(tensor: Any, layout: str) -> Any:
 
 def families(hidden_anything: bool = False) -> tuple[str, ...]:
     """Return the names of the families, the plainest first."""
-    return (*_FAMILIES, *(("hidden keys hold NaN",) if hidden_anything else ()))
+    return (*_FAMILIES, *((HIDDEN_NAN,) if hidden_anything else ()))
 
 
 def designed(
@@ -111,9 +114,9 @@ def designed(
         draw = _FAMILIES.get(name, _hidden_nan)
         generator = numpy.random.default_rng([seed, number])
         arrays, layout = _with_additions(shapes, options, draw, generator, name)
-        held = {key: _held(array, dtype) for key, array in arrays.items()}
+        rounded = {key: held(array, dtype) for key, array in arrays.items()}
         upstream = generator.standard_normal((*shapes.query[:-1], shapes.value[-1]))
-        yield Drawn(name, held, _held(upstream, dtype), layout)
+        yield Drawn(name, rounded, held(upstream, dtype), layout)
 
 
 Arrays = dict[str, Array]
@@ -295,7 +298,7 @@ def _mask(shape: tuple[int, ...], options: Options, generator: Generator, name: 
     mask = generator.random(shape) < 0.5
     if name == "later keys score higher":
         mask[..., shape[-1] // 2 :] = False
-    if name == "hidden keys hold NaN":
+    if name == HIDDEN_NAN:
         mask[..., -1] = False
     mask[..., 0] = True
     if options.empty_rows != "undefined" and len(shape) >= 2 and shape[-2] > 1:
@@ -303,9 +306,9 @@ def _mask(shape: tuple[int, ...], options: Options, generator: Generator, name: 
     return mask
 
 
-def _held(array: Array, dtype: Any) -> Array:
+def held(array: Array, dtype: Any) -> Array:
     """Round to what ``dtype`` holds, and return float64 again."""
     if array.dtype == bool:
         return array
-    held: Array = torch.from_numpy(numpy.ascontiguousarray(array)).to(dtype).double().numpy()
-    return held
+    rounded: Array = torch.from_numpy(numpy.ascontiguousarray(array)).to(dtype).double().numpy()
+    return rounded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,12 @@ def run(
             reason = " ".join(str(error).split())
             raise Failed(f"{type(error).__name__}: {reason}") from error
     return Run(results)
+
+
+def compilations() -> int:
+    """How many functions torch has compiled so far; 0 where no compiler was ever asked."""
+    utils = sys.modules.get("torch._dynamo.utils")
+    return 0 if utils is None else sum(utils.counters["frames"].values())
 
 
 def as_array(tensor: Any) -> Array:

@@ -6,8 +6,8 @@ Each tensor that an operation returns gets a part to play, from those of its ope
 
 Views change nothing; sums, products and casts keep the part, and count as a copy where the result
 is stored in a precision below float32. A fused kernel is a blind spot: of those that are known, the
-contract is stated in ``KERNELS``. Under a compiler the program is watched as it was written; what the
-compiler makes of it rounds less often, not more.
+contract is stated in ``KERNELS``. Under a compiler the program is watched as it was written; what
+the compiler makes of it rounds less often, not more.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ WEIGHING = ("_softmax", "_safe_softmax", "exp", "exp_", "exp2", "exp2_", "softma
 MAXIMA = ("amax", "max", "maximum", "max.dim")
 VIEWS = ("view", "transpose", "expand", "permute", "slice", "select", "unsqueeze", "squeeze", "t",
          "detach", "alias", "_unsafe_view", "clone", "split", "unbind", "reshape", "index",
-         "repeat", "cat", "contiguous", "as_strided", "masked_fill", "where", "unsafe_split", "copy_",
+         "repeat", "cat", "contiguous", "as_strided", "masked_fill", "where", "unsafe_split",
+         "copy_",
          "unfold", "diagonal", "stack", "repeat_interleave", "index_select", "gather")  # fmt: skip
 """Operations that copy numbers, round nothing, and are no copy below float32 of anything new."""
 
@@ -89,8 +90,11 @@ def inferred(run: Callable[[], Any], inputs: Sequence[Any], *, projected: bool =
     ``projected`` says that linear maps stand before attention: then every precision that is seen
     counts for every part.
     """
+    import torch
+
     seen = Seen()
-    with _watcher()(seen, inputs):
+    # A compiler that meets a watcher would give up on the program for good.
+    with torch.compiler.set_stance("force_eager"), _watcher()(seen, inputs):
         run()
     dtype = str(inputs[0].dtype).removeprefix("torch.")
     on_gpu = bool(inputs[0].is_cuda)
@@ -219,10 +223,10 @@ def _watcher() -> Callable[[Seen, Sequence[Any]], AbstractContextManager[Any]]:
             first = results[0]
             dtype = str(first.dtype).removeprefix("torch.")
             if name in PRODUCTS:
-                part = self.product(operands, args, first)
+                part = self.product(operands, first)
             elif name in WEIGHING and part == "score":
                 part = "weight"
-                self.weigh(name, args, dtype)
+                self.weigh(name, dtype)
             elif name in MAXIMA and part == "score":
                 self.seen.maxima += 1
             for tensor in results:
@@ -231,13 +235,13 @@ def _watcher() -> Callable[[Seen, Sequence[Any]], AbstractContextManager[Any]]:
                 counts = self.seen.dtypes.setdefault(part, {})
                 counts[dtype] = counts.get(dtype, 0) + 1
 
-        def product(self, operands: Sequence[str], args: Any, result: Any) -> str:
+        def product(self, operands: Sequence[str], result: Any) -> str:
             if "weight" in operands or "output" in operands:
                 return "output"
             self.seen.blocks.append(int(result.shape[-1]))
             return "score"
 
-        def weigh(self, name: str, args: Any, dtype: str) -> None:
+        def weigh(self, name: str, dtype: str) -> None:
             if "softmax" in name and PRECISIONS[dtype].bits < FLOAT32.bits:
                 dtype = "float32"  # inside, torch's softmax computes in float32
             self.seen.weighing.setdefault(dtype, user_line(folder, CALLERS, (__file__,)) or name)

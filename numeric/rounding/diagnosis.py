@@ -1,0 +1,173 @@
+"""What a wrong program probably computes: known mistakes, tried until one explains the numbers.
+
+Each is the same attention with one thing changed. It explains the numbers where all of them lie
+within a few bounds of its exact values; that is a hint, and said to be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import sqrt
+
+import numpy
+
+from numeric.precision import BFLOAT16, FLOAT16
+from numeric.rounding.contract import Contract, Stored
+from numeric.rounding.enclosed import Array, Enclosed
+from numeric.rounding.forward import forward_bound
+from numeric.rounding.problem import Problem
+from numeric.rounding.reference import forward
+
+FINITE_MASKS = (-1.0, -10.0, -100.0, -1e4)
+"""Numbers that programs add to hidden scores."""
+
+STEPS = 12
+"""Steps of Newton's method for a scale that is not known."""
+
+NEAR = 4.0
+"""Bounds within which a mistake explains a number: its own bound may be a little different."""
+
+
+def diagnosis(problem: Problem, contract: Contract, actual: Array) -> tuple[str, ...]:
+    """Name the mistakes that explain the output of a program."""
+    return tuple(name for name, other in _mistakes(problem) if _explains(other, contract, actual))
+
+
+def looser_contracts(contract: Contract) -> Iterator[Contract]:
+    """Yield contracts for the same type of numbers that round more, the tightest first."""
+    output = contract.output
+    low = (BFLOAT16, FLOAT16)
+    narrower = [p for p in low if p.bits < output.bits] if output.name == "float32" else [output]
+    for precision in narrower:
+        stored = Stored(precision)
+        if precision != output:
+            yield replace(
+                contract, name=f"its output rounded to {precision.name}", output=precision
+            )
+        yield replace(contract, name=f"weights in {precision.name}", weights=stored)
+        yield replace(
+            contract,
+            name=f"scores and weights in {precision.name}",
+            scores=Stored(precision, 3),
+            weights=stored,
+        )
+        yield replace(
+            contract,
+            name=f"softmax in {precision.name}",
+            softmax=precision,
+            summation=contract.summation or contract.softmax,
+            scores=Stored(precision, 4),
+            weights=Stored(precision, 3),
+        )
+        yield replace(
+            contract,
+            name=f"everything in {precision.name}, sums too",
+            accumulation=precision,
+            softmax=precision,
+            summation=precision,
+            scores=Stored(precision, 4),
+            weights=Stored(precision, 3),
+        )
+
+
+def keeps(problem: Problem, contract: Contract, actual: Array) -> bool:
+    """Whether every element lies inside the bound of another contract."""
+    return _explains(problem, contract, actual, 1.0)
+
+
+def _explains(problem: Problem, contract: Contract, actual: Array, times: float = NEAR) -> bool:
+    at = forward(problem)
+    if at.output.value.size != actual.size:
+        return False
+    bound = forward_bound(problem, at, contract).output
+    apart = abs(at.output.value - actual.reshape(at.output.shape))
+    usable = numpy.isfinite(bound)
+    return bool(usable.any() and (apart[usable] <= times * bound[usable]).all())
+
+
+def _mistakes(problem: Problem) -> Iterator[tuple[str, Problem]]:
+    n_q, d = problem.query.shape[-2:]
+    n, d_v = problem.value.shape[-2:]
+    own = float(problem.scale.value)
+    heads = problem.lead[-1] if problem.lead else 1
+    for name, number in (
+        ("the scale is left out", 1.0),
+        ("the scale is 1/d, not 1/sqrt(d)", 1 / d),
+        ("the scale is applied twice", own * own),
+        ("the scale is 1/sqrt(heads d), that of the whole model", 1 / sqrt(heads * d)),
+        ("the scale is 1/sqrt(d_v)", 1 / sqrt(d_v)),
+        ("a scale of one's own is ignored: it is 1/sqrt(d)", 1 / sqrt(d)),
+        ("the scale multiplies by sqrt(d)", sqrt(d)),
+    ):
+        if abs(number - own) > 1e-9 * abs(own):
+            yield name, replace(problem, scale=_exactly(number))
+    rows, columns = numpy.arange(n_q)[:, None], numpy.arange(n)[None, :]
+    for name, seen in (
+        ("every key is seen: nothing is masked", columns >= 0),
+        ("causal from the top left", columns <= rows),
+        ("causal from the bottom right", columns <= rows + n - n_q),
+        ("a query does not see its own key: the mask is off by one", columns < rows),
+        ("a query sees one key too many: the mask is off by one", columns <= rows + 1),
+        ("the mask is upside down", columns >= rows),
+    ):
+        visible = numpy.broadcast_to(seen, problem.visible.shape[-2:])[None]
+        if not _same(visible, problem.visible):
+            yield name, replace(problem, visible=visible)
+    if not problem.visible.all():
+        yield "the mask is inverted", replace(problem, visible=~problem.visible)
+        for step, name in ((1, "one key fewer"), (-1, "one key more")):
+            moved = numpy.roll(problem.visible, step, -1)
+            if step > 0:
+                moved[..., :1] = False
+            yield (
+                f"the window begins with {name}",
+                replace(
+                    problem,
+                    visible=problem.visible & moved if step > 0 else problem.visible | moved,
+                ),
+            )
+    if not problem.visible.all():
+        everything = numpy.ones_like(problem.visible)
+        for number in FINITE_MASKS:
+            added = numpy.where(problem.visible, 0.0, number)
+            bias = added if problem.bias is None else problem.bias + added
+            yield (
+                f"hidden keys are given {number:g}, not minus infinity",
+                replace(problem, visible=everything, bias=bias),
+            )
+    if problem.bias is not None:
+        yield "the bias is left out", replace(problem, bias=None)
+        scaled = problem.bias * own
+        yield "the bias is scaled like the scores", replace(problem, bias=scaled)
+    if problem.soft_cap is not None:
+        yield "the soft cap is left out", replace(problem, soft_cap=None)
+    if problem.is_shared:
+        kv_heads = problem.kv_lead[-1]
+        batch = numpy.arange(len(problem.query)) // heads
+        head = numpy.arange(len(problem.query)) % heads
+        for name, group in (
+            ("heads share keys interleaved, head modulo kv_heads", head % kv_heads),
+            ("heads share keys consecutively", head // (heads // kv_heads)),
+        ):
+            shared = batch * kv_heads + group
+            if not numpy.array_equal(shared, problem.shared):
+                yield name, replace(problem, shared=shared)
+    if problem.key.shape == problem.value.shape:
+        yield (
+            "keys and values are exchanged",
+            replace(problem, key=problem.value, value=problem.key),
+        )
+    if n > 1:
+        yield (
+            "the last key is left out",
+            replace(problem, visible=problem.visible & (columns < n - 1)),
+        )
+
+
+def _same(one: Array, other: Array) -> bool:
+    return bool((one == other).all())
+
+
+def _exactly(number: float) -> Enclosed:
+    return Enclosed(numpy.float64(number), numpy.float64(0.0))
