@@ -39,6 +39,10 @@ class Case:
     a bug that random normal ones do not. ``layout`` is how the tensors lie in memory: as kernels
     expect, with heads and tokens exchanged as projections leave them, or one head of keys and
     values shared by a stride of zero. ``dtypes`` are the types in which the program is wrong.
+
+    ``contract`` is the kind of contract that it breaks, "fused" where it stores what a fused kernel
+    keeps in float32; "" where it is wrong by any. ``hidden_anything`` says that what no query may
+    see may be NaN.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Case:
     note: str = ""
     layout: Layout = "contiguous"
     dtypes: tuple[str, ...] = DTYPES
+    contract: str = ""
+    hidden_anything: bool = False
 
     @property
     def address(self) -> str:

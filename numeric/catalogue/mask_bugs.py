@@ -252,5 +252,6 @@ MASK_BUGS = (
         MASK,
         SIZES,
         note="NaN or infinity in a value that no query may see",
+        hidden_anything=True,
     ),
 )

@@ -159,6 +159,7 @@ SCORE_BUGS = (
         SIZES,
         note="products beyond 65504, which scaling would bring back",
         dtypes=("float16",),
+        contract="fused",
     ),
     Case("soft cap's formula", "Dao-AILab/flash-attention 2396", cap_formula, CAPPED, SIZES),
     Case("soft cap dropped", "sgl-project/sgl-kernel-xpu 491", cap_missing, CAPPED, SIZES),

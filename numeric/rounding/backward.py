@@ -8,7 +8,7 @@ from weights that it kept or computed anew. Let E_x bound the error of x. The we
 by a sum of themselves, so with the x_j and the sums of ``forward``, and L the error of a
 recomputed log-sum-exp,
 
-    E_P  = P ((1 + r) exp(x_j + L) sum_l P_l exp(x_l) - P + what underflows
+    E_P  = P ((1 + r) exp(x_j + L) sum_l P_l exp(x_l) - 1) + what underflows
     E_dP = g(d_v + 2) |g| |v|^T + stored copies
     E_D  = sum E_P |dP - D| + |D| |sum P^ - 1| + sum (P + E_P) E_dP + sums       from weights
          = sum_c E_o |g| + g(d_v) sum (|o| + E_o) |g|                            from the output
@@ -25,18 +25,21 @@ from dataclasses import dataclass
 
 import numpy
 
-from numeric.rounding.contract import Contract, unit
-from numeric.rounding.enclosed import Array, Enclosed, up
-from numeric.rounding.forward import FITS_NOT, ForwardBound
+from numeric.precision import Precision
+from numeric.rounding.contract import Contract, Stored, unit
+from numeric.rounding.enclosed import Array, Enclosed, exactly, up
+from numeric.rounding.forward import FITS_NOT, ForwardBound, logarithm_error
 from numeric.rounding.problem import Problem
 from numeric.rounding.reference import Backward, Forward, over_broadcast
-from numeric.rounding.scores import (
-    SCALING,
+from numeric.rounding.relative import (
     compounded,
+    inverse,
+    scaled_underflow,
     stored_growth,
     stored_underflow,
     underflow,
 )
+from numeric.rounding.scores import SCALING, size_of_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,7 @@ class _Sizes:
     gradient: Array
     gradient_error: Array
     products: Array
+    upstream: Array
     score: Array
     score_error: Array
 
@@ -71,8 +75,8 @@ def backward_bound(
     sizes = _scores(problem, at, bound, found, contract, weight, weight_error)
     dot, dot_error = sizes.score, sizes.score_error
     if at.ratio is not None and bound.scores.ratio is not None:
-        dot, dot_error = _through_cap(at.ratio, bound.scores.ratio, contract, sizes)
-    scale = abs(float(problem.scale.value)) * (1 + 2.0**-50)
+        dot, dot_error = _through_cap(at.ratio, bound.scores.ratio, problem, contract, sizes)
+    scale = size_of_scale(problem)
     count, n, n_q = len(problem.key), problem.key.shape[-2], problem.query.shape[-2]
     key, query = abs(problem.keys_seen), abs(problem.query)
     shares = int(numpy.bincount(problem.shared, minlength=count).max())
@@ -81,12 +85,26 @@ def backward_bound(
     def joined(rows: Array) -> Array:
         return up(Enclosed(rows, numpy.zeros_like(rows)).joined(problem.shared, count).value)
 
+    # The gradient of a score may be scaled, and stored, before it is multiplied.
+    narrow = contract.score_gradients
+    once = stored_underflow(narrow) + underflow(contract.softmax)
+    lost = max(scale, 1.0) * scaled_underflow(contract)
+    dot_sizes = dot + dot_error
     query_bound = finish(
-        scale * (dot_error @ key), scale * ((dot + dot_error) @ key), found.query.magnitude, n
+        scale * (dot_error @ key)
+        + (lost + once) * key.sum(-2)[..., None, :]
+        + lost * dot_sizes.sum(-1)[..., :, None],
+        scale * (dot_sizes @ key),
+        found.query.magnitude,
+        n,
     )
     key_bound = finish(
-        joined(scale * (dot_error.mT @ query)),
-        joined(scale * ((dot + dot_error).mT @ query)),
+        joined(
+            scale * (dot_error.mT @ query)
+            + (lost + once) * query.sum(-2)[..., None, :]
+            + lost * dot_sizes.sum(-2)[..., :, None]
+        ),
+        joined(scale * (dot_sizes.mT @ query)),
         found.key.magnitude,
         n_q * shares,
         split=shares > 1,
@@ -135,18 +153,25 @@ class _Finish:
         """
         contract, stored = self.contract, self.contract.stored_gradient
         parts = contract.gradient_parts(terms)
+        narrow = contract.score_gradients
         relative = compounded(
-            stored_growth(contract.inputs), contract.growth(terms + SCALING, contract.accumulation)
+            stored_growth(contract.inputs),
+            stored_growth(narrow) if contract.in_parts else 0.0,
+            contract.growth(terms + SCALING, contract.accumulation),
         )
         error = carried + relative * magnitudes
-        error = error + (terms + 4) * underflow(contract.accumulation) * (1 + self.scale)
+        lost = underflow(contract.accumulation) + stored_underflow(contract.inputs)
+        lost = lost + stored_underflow(narrow)
+        error = error + (terms + 4) * lost * (1 + self.scale)
         if split or parts > 1:
             # Each part of the sum is at most ``magnitudes``; heads that share are added up, too.
             growth = compounded(*([stored.growth] * (parts + split)))
             error = error + growth * (magnitudes + error) + (parts + terms) * stored.underflow
         error = error + stored.growth * (exact + error) + stored.underflow * (1 + self.scale)
         error = up(error + 2 * underflow(contract.output))
-        over = exact + error > float(contract.output.largest or 0)
+        # The sum may be stored before it is scaled.
+        reached = (magnitudes + error) * max(1.0, 1 / self.scale if self.scale else 1.0)
+        over = ~(reached <= float(contract.output.largest or 0))
         return numpy.where(over, numpy.inf, error)
 
 
@@ -155,36 +180,43 @@ def _weights(
 ) -> tuple[Array, Array]:
     """Return upper bounds of P and of the error of the weights that the gradients use."""
     n = problem.key.shape[-2]
-    blocks = contract.blocks(n)
-    u = unit(contract.softmax)
-    below = contract.sum_growth(n, blocks)
     relative = compounded(
-        stored_growth(contract.weights), below / (1 - below), contract.growth(4, contract.softmax)
+        stored_growth(contract.weights),
+        inverse(contract.sum_growth(n, contract.blocks(n))),
+        contract.growth(4, contract.softmax),
     )
     visible = bound.visible
-    largest, normaliser = abs(at.largest), at.normaliser.magnitude
+    errors = numpy.where(visible, bound.scores.error, 0.0)
+    worst = errors.max(-1, keepdims=True)
     anew: Array = 0.0
-    if contract.recomputes:
-        # log-sum-exp: the shift, the logarithm of a sum that itself errs, and their sum, stored.
-        anew = below / (1 - below) - numpy.log1p(-contract.exp_error)
-        anew = anew + 4 * u * (largest + normaliser + 1)
-    with numpy.errstate(over="ignore", invalid="ignore"):
+    if contract.recomputes or contract.logarithmic or contract.block is not None:
+        anew = logarithm_error(at, contract, n, worst, bound.exponent)
+    seen = visible.sum(-1, keepdims=True)
+    with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):
         exponential = numpy.where(visible, numpy.exp(at.logarithm.value + at.logarithm.radius), 0.0)
-        # The sum of P exp(x) is 1 + sum P expm1(x).
+        # The sum of P exp(x) is 1 + sum P expm1(x); what is lost of it counts, too.
         spread = up((exponential * numpy.expm1(bound.exponent)).sum(-1, keepdims=True))
-        moved = up(bound.exponent + anew + numpy.log1p(spread) + numpy.log1p(relative))
+        missing = -numpy.log1p(-numpy.minimum(seen * bound.lost * (1 + spread), 1.0))
+        moved = up(bound.exponent + anew + numpy.log1p(spread) + missing + numpy.log1p(relative))
         error = numpy.where(
             moved < 1,
             exponential * numpy.expm1(numpy.minimum(moved, 1.0)),
             numpy.exp(at.logarithm.value + at.logarithm.radius + moved),
         )
-    lost = 2 * bound.lost + 2 * stored_underflow(contract.weights) + 4 * underflow(contract.softmax)
+        # A weight that is kept is at most 1, but for roundings; one that is computed anew from
+        # scores that err otherwise, and a logarithm, may be larger.
+        most = numpy.exp(numpy.where(contract.recomputes, 2 * errors, 0.0) + anew)
+        error = numpy.fmin(error, up(most * (1 + relative)))
+        lost = bound.lost * (2 + spread) + 2 * stored_underflow(contract.weights)
+    lost = lost + 4 * underflow(contract.softmax)
+    lost = numpy.fmin(lost, 1 + relative)
     error = numpy.where(visible, up(error + lost), 0.0)
     weight = at.weights.magnitude
     empty = problem.empty[..., None]
     if problem.empty_rows == "uniform" and problem.empty.any():
-        mean = weight * relative + lost
-        error = numpy.where(empty, up(mean), error)
+        own = compounded(relative, 8 * unit(contract.softmax) * (2 * numpy.log(n) + 1))
+        least = 2 * stored_underflow(contract.weights) + 4 * underflow(contract.softmax)
+        error = numpy.where(empty, up(weight * own + least), error)
     return weight, error
 
 
@@ -200,29 +232,31 @@ def _scores(
     """Return sizes and errors of dP, D and dw."""
     n, d_v = problem.key.shape[-2], problem.value.shape[-1]
     u = unit(contract.softmax)
+    narrow = contract.score_gradients
     given, value = abs(found.upstream), abs(problem.values_seen)
     products = up(given @ value.mT)
     exact = found.weight_gradient.magnitude
     relative = compounded(
-        stored_growth(contract.inputs, 2), contract.growth(d_v + 2, contract.accumulation)
+        stored_growth(contract.inputs, 2),
+        # Where the division comes last, the upstream gradient is divided first, and stored.
+        stored_growth(narrow) if contract.in_parts else 0.0,
+        contract.growth(d_v + 2, contract.accumulation),
     )
-    narrow = contract.score_gradients
-    error = products * relative + d_v * underflow(contract.accumulation)
-    error = error + stored_growth(narrow) * (exact + error) + stored_underflow(narrow)
-    if contract.inputs is not None:
-        error = error + contract.inputs.underflow * (
-            given.sum(-1)[..., :, None] + value.sum(-1)[..., None, :]
-        )
-    error = up(error)
+    once = scaled_underflow(contract)
+    if contract.in_parts:
+        once = once + n * (stored_underflow(narrow) + underflow(contract.accumulation))
+    reach = given.sum(-1)[..., :, None] + value.sum(-1)[..., None, :]
+    error = products * relative
+    error = error + (d_v * underflow(contract.accumulation) + once * reach) * (1 + relative)
+    error = up(error + stored_growth(narrow) * (exact + error) + stored_underflow(narrow))
     difference = (found.weight_gradient - found.row_sum).magnitude
     computed_weight = up(weight + weight_error)
     row_sum = found.row_sum.magnitude
     drift = weight_error.sum(-1, keepdims=True)
-    if not contract.recomputes:
-        below = contract.sum_growth(n, contract.blocks(n))
+    if not (contract.recomputes or contract.logarithmic or contract.block is not None):
         kept = compounded(
             stored_growth(contract.weights),
-            below / (1 - below),
+            inverse(contract.sum_growth(n, contract.blocks(n))),
             contract.growth(4, contract.softmax),
         )
         lost = n * (stored_underflow(contract.weights) + 2 * underflow(contract.softmax))
@@ -234,17 +268,24 @@ def _scores(
         + contract.sum_growth(n, 2) * (computed_weight * (exact + error)).sum(-1, keepdims=True)
         + 2 * n * underflow(contract.softmax)
     )
-    if contract.recomputes:
+    if contract.recomputes or contract.in_parts:
         output, output_error = at.output.magnitude, bound.output
+        sums = compounded(
+            stored_growth(contract.inputs),
+            stored_growth(narrow),
+            contract.growth(d_v + 4, contract.softmax),
+        )
+        least = 2 * underflow(contract.softmax) + stored_underflow(narrow)
         from_output = up(
             (output_error * given).sum(-1, keepdims=True)
-            + compounded(stored_growth(contract.inputs), contract.growth(d_v + 2, contract.softmax))
-            * ((output + output_error) * given).sum(-1, keepdims=True)
-            + 2 * d_v * underflow(contract.softmax)
+            + sums * ((output + output_error) * given).sum(-1, keepdims=True)
+            + stored_underflow(contract.inputs) * (output + output_error).sum(-1, keepdims=True)
+            + d_v * least
         )
         row_error = numpy.maximum(row_error, from_output)
-    if narrow is not None:
-        row_error = row_error + stored_growth(narrow) * (row_sum + row_error) + narrow.underflow
+    row_error = up(
+        row_error + stored_growth(narrow) * (row_sum + row_error) + stored_underflow(narrow)
+    )
     apart = difference + error + row_error
     score = up(weight * difference)
     score_error = up(
@@ -252,23 +293,28 @@ def _scores(
         + computed_weight * (error + row_error + compounded(u, u, u, u) * apart)
         + 4 * underflow(contract.softmax)
     )
-    if contract.differentiates_maximum:
-        score_error = score_error + _through_maximum(
-            problem, at, contract, bound, weight, exact, row_sum, score_error
-        )
-    score_error = up(
-        score_error + stored_growth(narrow) * (score + score_error) + stored_underflow(narrow)
-    )
     visible = bound.visible
+    if contract.differentiates_maximum:
+        score_error = _stored(narrow, score, score_error)
+        score_error = score_error + _through_maximum(
+            problem, at, contract, bound, (weight * products, row_sum, score_error)
+        )
+    score_error = _stored(narrow, score, score_error)
     return _Sizes(
         weight,
         weight_error,
         exact,
         error,
         products,
+        given,
         numpy.where(visible, score, 0.0),
         numpy.where(visible, score_error, 0.0),
     )
+
+
+def _stored(stored: Stored | None, exact: Array, error: Array) -> Array:
+    """Return the error after numbers of this size are stored."""
+    return up(error + stored_growth(stored) * (exact + error) + stored_underflow(stored))
 
 
 def _through_maximum(
@@ -276,19 +322,24 @@ def _through_maximum(
     at: Forward,
     contract: Contract,
     bound: ForwardBound,
-    weight: Array,
-    exact: Array,
-    row_sum: Array,
-    score_error: Array,
+    parts: tuple[Array, Array, Array],
 ) -> Array:
-    """What reaches the largest score through the shift: zero exactly, a sum of roundings here."""
-    n = problem.key.shape[-2]
+    """What reaches the largest score through the shift: zero exactly, a sum of roundings here.
+
+    ``parts`` are sizes of the terms P |g||v|, of the row sum, and the errors of dw. A running
+    maximum has the difference of three such sums, two of them over the accumulated output.
+    """
+    n, d_v = problem.key.shape[-2], problem.value.shape[-1]
+    terms, row_sum, score_error = parts
     relative = contract.sum_growth(n, 4 * contract.blocks(n))
-    terms = (weight * (exact + row_sum)).sum(-1, keepdims=True)
+    size = terms.sum(-1, keepdims=True) + row_sum
     errors = numpy.where(bound.visible, score_error, 0.0).sum(-1, keepdims=True)
-    reached = up(relative * terms + errors * (1 + relative))
     if contract.block is not None:
-        return reached  # any key may be the largest of its block
+        products = 2 * contract.growth(d_v + 2, contract.accumulation)
+        products = products + 2 * stored_growth(contract.score_gradients)
+        # Any key may be the largest of its block.
+        return up((relative + products) * size + 3 * errors * (1 + relative))
+    reached = up(relative * size + errors * (1 + relative))
     lowest = at.scores.value - at.scores.radius - bound.scores.error
     lowest = numpy.where(bound.visible, lowest, -numpy.inf).max(-1, keepdims=True)
     highest = at.scores.value + at.scores.radius + bound.scores.error
@@ -296,37 +347,45 @@ def _through_maximum(
 
 
 def _through_cap(
-    exact: Enclosed, ratio_error: Array, contract: Contract, sizes: _Sizes
+    exact: Enclosed, ratio_error: Array, problem: Problem, contract: Contract, sizes: _Sizes
 ) -> tuple[Array, Array]:
     """Multiply by 1 - t^2, with t the hyperbolic tangent that the program has."""
+    one = exactly(numpy.ones_like(exact.value))
     ratio = numpy.minimum(exact.magnitude, 1.0)
-    slope = numpy.minimum(1.0, up(1 - (abs(exact.value) - exact.radius).clip(0) ** 2))
+    slope = numpy.minimum((one - exact * exact).magnitude, 1.0)
     slope_error = up(
         ratio_error * (2 * ratio + ratio_error)
-        + 4 * unit(contract.softmax) * (1 + (ratio + ratio_error) ** 2)
+        + compounded(*([unit(contract.softmax)] * 4)) * (1 + (ratio + ratio_error) ** 2)
+        + 4 * underflow(contract.softmax)
     )
     own = compounded(*([unit(contract.softmax)] * 4))
     size = up(sizes.score * slope)
+    cap = float(problem.soft_cap or 1.0)
     narrow = contract.score_gradients
     error = up(
         sizes.score_error * slope
-        + (sizes.score + sizes.score_error) * slope_error
-        + own * (sizes.score + sizes.score_error) * (slope + slope_error)
+        + (sizes.score + sizes.score_error) * (slope_error + own * (slope + slope_error))
+        + (4 * underflow(contract.softmax) + stored_underflow(narrow)) * (1 + 1 / cap + cap)
     )
-    error = up(error + stored_growth(narrow) * (size + error) + stored_underflow(narrow))
-    return size, error
+    return size, _stored(narrow, size, error)
 
 
 def _causes(bound: ForwardBound, sizes: _Sizes, contract: Contract) -> dict[str, Array]:
     """Return the queries without a finite bound: those of the output, and overflow here."""
     found = dict(bound.causes)
-    places = [contract.accumulation, contract.softmax]
-    if contract.score_gradients is not None:
-        places.append(contract.score_gradients.precision)
-    for precision in dict.fromkeys(places):
-        over = (sizes.products * 2 > float(precision.largest or 0)).any(-1)
+    reached = 2 * sizes.products.max(-1)
+    given = sizes.upstream.max(-1)
+    for stored, size in (
+        (contract.accumulation, reached),
+        (contract.softmax, reached),
+        (contract.score_gradients and contract.score_gradients.precision, reached),
+        (contract.inputs and contract.inputs.precision, given),
+    ):
+        if not isinstance(stored, Precision):
+            continue
+        over = size > float(stored.largest or 0)
         if over.any():
-            cause = FITS_NOT.format(precision.name)
+            cause = FITS_NOT.format(stored.name)
             found[cause] = found.get(cause, False) | over
     return found
 

@@ -203,4 +203,4 @@ def _stacked(matrices: Sequence[Matrix]) -> Enclosed:
         ]
         radius[place] = numpy.reshape(rest, shape[1:])
     # The last conversion rounds to nearest.
-    return Enclosed(value, radius * (1 + 2.0**-50))
+    return Enclosed(value, radius * (1 + 2.0**-50) + 2.0**-1074)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any
 
 import numpy
@@ -69,12 +68,12 @@ class Checked:
         Raises:
             Failed: It cannot be run on them.
         """
-        upstream = drawn.upstream if self.backward else None
+        upstream = drawn.gradient(self.dtype, self.device) if self.backward else None
         tensors = drawn.tensors(self.dtype, self.device)
         found = run(self.program, tensors, tuple(drawn.arrays), upstream)
         posed = self.posed(drawn)
         try:
-            return judge(posed, contract, found.results, upstream)
+            return judge(posed, contract, found.results, drawn.upstream if self.backward else None)
         except ValueError as error:
             raise Failed(str(error)) from None
 
@@ -162,27 +161,28 @@ def check_rounding(
     """
     started = time.perf_counter()
     tell = progress or (lambda _: None)
-    plain = designed(
+    tell(f"{checked.dtype_name}: watching")
+    compiled = compilations()
+    watched = _watched(checked, shapes, contract, seed)
+    stores = watched.contract.scores is not None or checked.backward
+    narrow = checked.dtype_name == "float16" and stores
+    found = _Found(checked, watched.contract)
+    for drawn in designed(
         shapes,
         checked.options,
         checked.dtype,
         seed=seed,
         hidden_anything=hidden_anything,
+        narrow=narrow,
         only=families,
-    )
-    first = next(plain, None)
-    if first is None:
-        raise InputError("families", str(families), "there is none of these names", "leave it out")
-    tell(f"{checked.dtype_name}: watching")
-    compiled = compilations()
-    watched = _watched(checked, first, contract)
-    found = _Found(checked, watched.contract)
-    for drawn in chain((first,), plain):
+    ):
         tell(f"{checked.dtype_name}: {drawn.family}")
         found.take(drawn)
     for drawn in _other_tokens(checked, shapes, seed) if other_shapes else ():
         tell(f"{checked.dtype_name}: {drawn.family}")
         found.take(drawn, must_run=False)
+    if not found.tried:
+        raise InputError("families", str(families), "there is none of these names", "leave it out")
     witness: RoundingWitness | None = None
     likely: tuple[str, ...] = ()
     if found.failing is not None:
@@ -269,9 +269,12 @@ class _Found:
             self.resolved = self.resolved.better(resolution(evaluation))
 
 
-def _watched(checked: Checked, drawn: Drawn, contract: Contract | str | None) -> Inferred:
+def _watched(
+    checked: Checked, shapes: Shapes, contract: Contract | str | None, seed: int
+) -> Inferred:
     if contract is not None:
         return Inferred(declared(contract), ())
+    drawn = next(designed(shapes, checked.options, checked.dtype, seed=seed))
     tensors = drawn.tensors(checked.dtype, checked.device)
     try:
         return inferred(lambda: run(checked.program, tensors, tuple(drawn.arrays)), tensors)
@@ -291,6 +294,8 @@ def _other_tokens(checked: Checked, shapes: Shapes, seed: int) -> Iterator[Drawn
             continue
         resized = shapes.with_tokens(tokens)
         for drawn in designed(resized, checked.options, checked.dtype, seed=seed, only=("normal",)):
+            if checked.options.empty_rows == "undefined" and checked.posed(drawn).empty.any():
+                continue  # the given shape has no query that sees no key
             yield replace(drawn, family=f"{tokens} token{'s' * (tokens > 1)}")
 
 

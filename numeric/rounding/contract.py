@@ -1,8 +1,11 @@
 """What a rounding bound rests on: in which precision a program computes, stores and sums.
 
-A contract says nothing about the order of operations. It covers every evaluation in which each
-rounded result is of the precision stated here, and exp is as accurate as stated here; so it tells
-"my softmax dropped to bfloat16" from "bfloat16 attention is like that".
+A contract covers every evaluation, in any order of each sum, that rounds to nearest in the
+precisions stated here, has an exp as accurate as stated here, takes matrix products as inner
+products, and subtracts from the scores the largest of the query's row, or the largest of those seen
+so far. So it tells "my softmax dropped to bfloat16" from "bfloat16 attention is like that". Not
+covered: softmax without a shift or with one that lags behind, products by Strassen's method, a
+hyperbolic tangent in hardware of few digits.
 """
 
 from __future__ import annotations
@@ -60,6 +63,10 @@ class Contract:
         tanh_ulp: Error of tanh, likewise.
         gradient_block: Terms of a gradient's sum after which it is stored and taken up again; None
             where the sum is stored once.
+        in_parts: Whether the shift, exp, its sum and the division are operations of their own. Then
+            shifted scores are stored like scores, and where the division comes last, gradients have
+            their row sums from the output.
+        logarithmic: Whether weights are exp(score - log-sum-exp), not quotients.
         recomputes: Whether the backward pass computes weights anew from log-sum-exp, and row sums
             from the stored output, as fused kernels do.
         differentiates_maximum: Whether gradients flow through the maximum that is subtracted:
@@ -82,6 +89,8 @@ class Contract:
     exp_floor: float | None = None
     tanh_ulp: float = 3.0
     gradient_block: int | None = None
+    in_parts: bool = False
+    logarithmic: bool = False
     recomputes: bool = False
     differentiates_maximum: bool = False
     statistical: bool = False
@@ -125,9 +134,14 @@ class Contract:
         return moved / (1 - moved) if moved < 1 else float("inf")
 
     def sum_growth(self, terms: int, roundings: int) -> float:
-        """Relative error of a sum of numbers of one sign, and of a few operations around it."""
+        """Relative error of a sum of numbers of one sign, and of a few operations around it.
+
+        The sum is at least nearly 1, the largest of its terms: what underflows counts in full.
+        """
         summed = self.growth(terms, self.summation or self.softmax)
-        return (1 + summed) * (1 + self.growth(roundings + 1, self.softmax)) - 1 + 2.0**-50
+        around = self.growth(roundings + 1, self.softmax)
+        lost = (terms + roundings) * float(self.softmax.smallest_subnormal)
+        return summed + around + summed * around + lost
 
     def expecting(self) -> Contract:
         """Return the same contract for independent roundings: evidence, not proof."""
@@ -159,6 +173,10 @@ class Contract:
             lines.append(
                 f"sums of gradients stored in {self.output.name} every {self.gradient_block} terms"
             )
+        if self.in_parts:
+            lines.append("softmax in operations of its own: shift, exp, sum, division")
+        if self.logarithmic:
+            lines.append("weights may be exp(score - log-sum-exp)")
         if self.recomputes:
             lines.append("weights computed anew for the gradients")
         return tuple(lines)
@@ -167,6 +185,19 @@ class Contract:
 def unit(precision: Precision) -> float:
     """Return the unit roundoff u = 2^-bits."""
     return float(precision.unit_roundoff)
+
+
+def _plain(precision: Precision) -> Contract:
+    """Everything in one precision, with softmax in operations of its own."""
+    return Contract(
+        precision.name,
+        output=precision,
+        accumulation=precision,
+        softmax=precision,
+        exp_ulp=2,
+        in_parts=True,
+        differentiates_maximum=True,
+    )
 
 
 def _eager(precision: Precision) -> Contract:
@@ -209,10 +240,10 @@ def _fused(precision: Precision, inputs: Stored | None = None) -> Contract:
 CONTRACTS = {
     contract.name: contract
     for contract in (
-        Contract("float64", FLOAT64, FLOAT64, FLOAT64, exp_ulp=2, differentiates_maximum=True),
+        _plain(FLOAT64),
         replace(_fused(FLOAT32), name="float64 fused", output=FLOAT64, accumulation=FLOAT64,
                 softmax=FLOAT64, exp_floor=-700.0),
-        Contract("float32", FLOAT32, FLOAT32, FLOAT32, exp_ulp=2, differentiates_maximum=True),
+        _plain(FLOAT32),
         _fused(FLOAT32),
         _fused(FLOAT32, Stored(TFLOAT32)),
         _eager(BFLOAT16),
@@ -267,6 +298,8 @@ def _either(contract: Contract) -> Contract:
         block=contract.block or 32,
         exp_ulp=max(contract.exp_ulp, 4),
         exp_floor=-87.0 if contract.softmax is FLOAT32 else -700.0,
+        in_parts=True,
+        logarithmic=True,
         recomputes=True,
         differentiates_maximum=True,
     )

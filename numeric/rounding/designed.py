@@ -67,11 +67,16 @@ class Drawn:
     def tensors(self, dtype: Any, device: str = "cpu") -> tuple[Any, ...]:
         """Return the torch tensors in the order in which attention takes them."""
         return tuple(
-            torch.from_numpy(array).to(device)
-            if array.dtype == bool
-            else laid_out(torch.from_numpy(array).to(dtype).to(device), self.layout)
-            for array in self.arrays.values()
+            laid_out(
+                torch.from_numpy(array).to(device, None if array.dtype == bool else dtype),
+                self.layout if name in ("query", "key", "value") else "contiguous",
+            )
+            for name, array in self.arrays.items()
         )
+
+    def gradient(self, dtype: Any, device: str = "cpu") -> Any:
+        """Return the upstream gradient, in the same layout."""
+        return laid_out(torch.from_numpy(self.upstream).to(device, dtype), self.layout)
 
 
 HIDDEN_NAN = "hidden keys hold NaN"
@@ -105,19 +110,33 @@ def designed(
     *,
     seed: int = 0,
     hidden_anything: bool = False,
+    narrow: bool = False,
     only: tuple[str, ...] | None = None,
 ) -> Iterator[Drawn]:
-    """Yield inputs of each family that makes sense for these shapes and options."""
+    """Yield inputs of each family that makes sense for these shapes and options.
+
+    ``narrow`` leaves out those whose products float16 does not hold.
+    """
     for number, name in enumerate(families(hidden_anything)):
         if only is not None and name not in only:
             continue
         draw = _FAMILIES.get(name, _hidden_nan)
         generator = numpy.random.default_rng([seed, number])
+        if name in BEYOND_FLOAT16 and narrow:
+            continue
         arrays, layout = _with_additions(shapes, options, draw, generator, name)
         rounded = {key: held(array, dtype) for key, array in arrays.items()}
         upstream = generator.standard_normal((*shapes.query[:-1], shapes.value[-1]))
+        if layout == "expanded":
+            upstream = numpy.ones_like(upstream)  # as summing the output leaves it
         yield Drawn(name, rounded, held(upstream, dtype), layout)
 
+
+BEYOND_FLOAT16 = ("scores far below", "later keys far above")
+"""Families whose products overflow float16."""
+
+LARGE = 25_000.0
+"""Products of queries and keys that float16 still holds."""
 
 Arrays = dict[str, Array]
 Draw = Callable[[Shapes, Generator], Arrays]
@@ -203,6 +222,60 @@ def _sharp(shapes: Shapes, generator: Generator) -> Arrays:
     return {**arrays, "query": 4.0 * arrays["query"], "key": 2.0 * arrays["key"]}
 
 
+def _along(shapes: Shapes, generator: Generator, scores: Array) -> Arrays:
+    """Return inputs whose scores, scaled by 1/sqrt(d), are ``scores`` for the n keys."""
+    arrays = _normal(shapes, generator)
+    root = shapes.query[-1] ** 0.5
+    for name in ("query", "key"):
+        arrays[name] = numpy.zeros_like(arrays[name])
+    arrays["query"][..., 0] = root
+    arrays["key"][..., 0] = numpy.clip(scores, -LARGE / root, LARGE / root)
+    arrays["value"] += numpy.arange(shapes.value[-2])[:, None] / 4
+    return arrays
+
+
+def _steep_fall(shapes: Shapes, generator: Generator) -> Arrays:
+    """Each score is 200 below the one before: from block to block exponentials vanish."""
+    return _along(shapes, generator, -200.0 * numpy.arange(shapes.key[-2]))
+
+
+def _steep_rise(shapes: Shapes, generator: Generator) -> Arrays:
+    """Each score is 25 above the one before, but for the last, which most queries do not see."""
+    return _along(shapes, generator, 25.0 * numpy.arange(shapes.key[-2]))
+
+
+def _thousands(shapes: Shapes, generator: Generator) -> Arrays:
+    """Scores of thousands, of both signs: a soft cap is far behind."""
+    signs = numpy.where(numpy.arange(shapes.key[-2]) % 3 == 0, 1.0, -1.0)
+    return _along(shapes, generator, 2500.0 * signs)
+
+
+def _far_below(shapes: Shapes, generator: Generator) -> Arrays:
+    """All scores far below any number that stands for minus infinity."""
+    arrays = _along(shapes, generator, numpy.zeros(shapes.key[-2]))
+    arrays["query"][..., 0] = 1024.0
+    arrays["key"][..., 0] = -1024.0 - 8.0 * (numpy.arange(shapes.key[-2]) % 2)
+    return arrays
+
+
+def _hidden_far_above(shapes: Shapes, generator: Generator) -> Arrays:
+    """The later half of the keys scores far above the first: a mask must beat that."""
+    arrays = _far_below(shapes, generator)
+    half = shapes.key[-2] // 2
+    arrays["key"][..., half:, 0] *= -1.0
+    return arrays
+
+
+def _cancelling_scores(shapes: Shapes, generator: Generator) -> Arrays:
+    """Products that cancel in each score: sums that are rounded too early show."""
+    arrays = _normal(shapes, generator)
+    half = shapes.query[-1] // 2
+    for name in ("query", "key"):
+        arrays[name] = 3.0 + abs(arrays[name]) / 4
+    arrays["key"][..., half:] *= -1.0
+    return arrays
+
+
 def _tiny(shapes: Shapes, generator: Generator) -> Arrays:
     """Numbers near the end of a 16-bit range."""
     return {name: array * 2.0**-12 for name, array in _normal(shapes, generator).items()}
@@ -276,6 +349,12 @@ _FAMILIES: dict[str, Draw] = {
     "values that cancel": _cancelling,
     "rising maximum": _rising_maximum,
     "falling maximum": _falling_maximum,
+    "steep fall": _steep_fall,
+    "steep rise": _steep_rise,
+    "scores of thousands": _thousands,
+    "scores far below": _far_below,
+    "later keys far above": _hidden_far_above,
+    "scores that cancel": _cancelling_scores,
     "transposed": _normal,
     "sliced": _normal,
     "expanded": _same_rows,
@@ -296,7 +375,7 @@ def _with_additions(
 def _mask(shape: tuple[int, ...], options: Options, generator: Generator, name: str) -> Array:
     """Hide about half of the keys; some query sees none where its contract says what it gets."""
     mask = generator.random(shape) < 0.5
-    if name == "later keys score higher":
+    if name in ("later keys score higher", "later keys far above"):
         mask[..., shape[-1] // 2 :] = False
     if name == HIDDEN_NAN:
         mask[..., -1] = False

@@ -100,9 +100,9 @@ class Enclosed:
 
     def exp(self) -> Enclosed:
         """Return e to the power of each element."""
-        value = numpy.exp(self.value)
         own = 2 * U * FUNCTION_ULP
-        with numpy.errstate(over="ignore", invalid="ignore"):
+        with numpy.errstate(over="ignore", under="ignore", invalid="ignore"):
+            value = numpy.exp(self.value)
             carried = numpy.where(value > 0, value * numpy.expm1(self.radius), 0.0)
             floor = FUNCTION_ULP * H * numpy.exp(self.radius)
         return Enclosed(value, up(carried * (1 + own) * (1 + own) + value * own + floor))
@@ -121,10 +121,14 @@ class Enclosed:
     def tanh(self) -> Enclosed:
         """Return hyperbolic tangents; their slope is at most 1."""
         value = numpy.tanh(self.value)
-        return Enclosed(value, up(self.radius + 2 * U * FUNCTION_ULP * abs(value) + H))
+        own = 2 * U * FUNCTION_ULP * abs(value) + FUNCTION_ULP * H
+        return Enclosed(value, up(self.radius + own))
 
     def over(self, other: Enclosed) -> Enclosed:
-        """Divide by positive numbers; the radius is infinite where one may be zero."""
+        """Divide by positive numbers that float64 holds, or by ones enclosed within half of them.
+
+        The radius is infinite where one may be zero.
+        """
         value = self.value / other.value
         least = other.value - other.radius
         with numpy.errstate(divide="ignore", invalid="ignore"):

@@ -23,18 +23,19 @@ from dataclasses import dataclass
 
 import numpy
 
+from numeric.precision import Precision
 from numeric.rounding.contract import STATISTICAL, Contract, unit
 from numeric.rounding.enclosed import Array, up
 from numeric.rounding.problem import Problem
 from numeric.rounding.reference import Forward
-from numeric.rounding.scores import (
-    ScoreError,
+from numeric.rounding.relative import (
     compounded,
-    score_error,
+    inverse,
     stored_growth,
     stored_underflow,
     underflow,
 )
+from numeric.rounding.scores import ScoreError, score_error, size_of_scale
 
 ELEMENTS = 2**19
 """How many numbers of the three-dimensional array |v_j - o_i| stand in memory at once."""
@@ -47,8 +48,8 @@ class ForwardBound:
     """Bounds for one evaluation.
 
     ``output`` (heads, n_q, d_v) bounds the output's error, infinite where ``causes`` says why.
-    ``exponent`` is x_j; ``upper`` bounds the effective weights, ``lower`` (heads, n_q, 1) the sum
-    of P exp(-x) from below; ``lost`` is omega.
+    ``exponent`` is x_j; ``upper`` bounds P exp(x), ``lower`` (heads, n_q, 1) the sum of the
+    program's exponentials from below; ``lost`` (heads, n_q, 1) is omega.
     """
 
     output: Array
@@ -57,8 +58,7 @@ class ForwardBound:
     exponent: Array
     upper: Array
     lower: Array
-    lost: float
-    relative: float
+    lost: Array
     visible: Array
 
 
@@ -72,20 +72,30 @@ def forward_bound(problem: Problem, at: Forward, contract: Contract) -> ForwardB
     worst = error.max(-1, keepdims=True)
     exponent = _exponent(at, contract, visible, error, worst, blocks)
     logarithm = at.logarithm.value, at.logarithm.radius
-    with numpy.errstate(over="ignore"):
+    with numpy.errstate(over="ignore", invalid="ignore"):
         upper = up(numpy.exp(logarithm[0] + (logarithm[1] + exponent)))
+        # Each piece that is lost is multiplied by the factors that follow.
+        pieces = blocks * contract.exp_lost * (1 - contract.exp_error) ** -blocks
+        lost = up(pieces * numpy.exp(worst))
         lower = numpy.exp(logarithm[0] - (logarithm[1] + exponent)).sum(-1, keepdims=True)
-        lower = lower * (1 - 2.0**-30)
+        missing = numpy.minimum(visible.sum(-1, keepdims=True) * lost, 1.0)
+        lower = numpy.maximum(lower * (1 - 2.0**-30) - missing, 0.0)
         grown = _grown(at, exponent, upper)
-        lost = up(blocks * contract.exp_lost * numpy.exp(numpy.minimum(worst, 700.0)))
-    empty = problem.empty[..., None]
-    lower = numpy.where(empty, 1.0, lower)
+    lower = numpy.where(problem.empty[..., None], 1.0, lower)
     spread, sizes, extent = _sums(at, contract, grown, upper, lost, visible, value)
     with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        spread = numpy.minimum(up(spread / lower), extent)
-        sizes = numpy.minimum(up(sizes / lower), _most(visible, abs(value)))
-    relative = _relative(contract, n, blocks)
-    total = spread + relative * sizes + stored_growth(contract.inputs) * (1 + relative) * sizes
+        # Where the quotient is not a number, the weighted mean's own limits are all there is.
+        spread = numpy.fmin(up(spread / lower), extent)
+        sizes = numpy.fmin(up(sizes / lower), _most(visible, abs(value)))
+    relative: Array = _relative(contract, n, blocks)
+    if contract.logarithmic or contract.block is not None:
+        # Keys that were split among threads are merged by their log-sum-exp.
+        moved = logarithm_error(at, contract, n, worst, exponent)
+        with numpy.errstate(over="ignore"):
+            relative = up(numpy.expm1(numpy.log1p(relative) + moved))
+    with numpy.errstate(invalid="ignore"):
+        own = (relative + stored_growth(contract.inputs) * (1 + relative)) * sizes
+    total = spread + numpy.where(sizes == 0, 0.0, own)
     total = total + 4 * _lost(contract, n, blocks, visible, value)
     total = _with_empty_rows(problem, contract, total)
     stored = contract.stored_output
@@ -95,19 +105,28 @@ def forward_bound(problem: Problem, at: Forward, contract: Contract) -> ForwardB
     causes = _causes(problem, at, contract, scores, visible, value, total)
     for rows in causes.values():
         total = numpy.where(rows[..., None], numpy.inf, total)
-    return ForwardBound(
-        total, causes, scores, exponent, upper, lower, float(lost.max()), relative, visible
-    )
+    return ForwardBound(total, causes, scores, exponent, upper, lower, lost, visible)
 
 
 def _exponent(
     at: Forward, contract: Contract, visible: Array, error: Array, worst: Array, blocks: int
 ) -> Array:
-    """Return x_j; zero where a key is hidden."""
+    """Return x_j; zero where a key is hidden.
+
+    The difference from the maximum is rounded, and its product with the logarithm of the base. In
+    blocks, the shift of a block is multiplied by that logarithm in one place and not in another.
+    """
     largest = at.largest + numpy.where(visible, at.scores.radius, 0.0).max(-1, keepdims=True)
     distance = largest - at.scores.value + at.scores.radius + error + worst
-    own = -blocks * numpy.log1p(-contract.exp_error)
-    exponent = up(error + unit(contract.softmax) * numpy.maximum(distance, 0.0) + own)
+    relative = 2 * unit(contract.softmax)
+    if contract.in_parts and contract.scores is not None:
+        relative = relative + contract.scores.growth
+        error = error + contract.scores.underflow
+    exponent = error + relative * numpy.maximum(distance, 0.0)
+    if contract.block is not None:
+        sizes = numpy.maximum(abs(at.largest), at.scores.magnitude) + error + worst
+        exponent = exponent + 2 * unit(contract.softmax) * sizes
+    exponent = up(exponent - blocks * numpy.log1p(-contract.exp_error))
     return numpy.where(visible, exponent, 0.0)
 
 
@@ -173,15 +192,29 @@ def _ties(at: Forward) -> Array:
     return most
 
 
+def logarithm_error(
+    at: Forward, contract: Contract, n: int, worst: Array, exponent: Array
+) -> Array:
+    """Return how far a log-sum-exp may be off, beside the errors of what is summed.
+
+    It is the shift, the logarithm of a sum that itself errs, and their sum, each rounded, with a
+    change of base; then it is subtracted from a score, and the exponential of the difference errs
+    once more. The sum's exponentials are not those of the weights: their differences from the
+    maximum round anew, in the mean by at most log n.
+    """
+    own = inverse(contract.sum_growth(n, contract.blocks(n))) - numpy.log1p(-contract.exp_error)
+    sizes = abs(at.largest) + at.normaliser.magnitude + worst + exponent.max(-1, keepdims=True)
+    return up(own + 8 * unit(contract.softmax) * (sizes + numpy.log(n) + 1))
+
+
 def _relative(contract: Contract, n: int, blocks: int) -> float:
     """Return the relative error of a term: weight stored, product, sums, rescaling, division."""
-    above = compounded(
+    return compounded(
         stored_growth(contract.weights),
         contract.growth(n + blocks, contract.accumulation),
         contract.growth(2, contract.softmax),
+        inverse(contract.sum_growth(n, blocks)),
     )
-    below = contract.sum_growth(n, blocks)
-    return compounded(above, below / (1 - below)) if below < 0.5 else float("inf")
 
 
 def _lost(contract: Contract, n: int, blocks: int, visible: Array, value: Array) -> Array:
@@ -202,19 +235,25 @@ def _most(visible: Array, sizes: Array) -> Array:
 
 
 def _with_empty_rows(problem: Problem, contract: Contract, total: Array) -> Array:
-    """A query that sees no key: exactly zero, or a plain mean of n values."""
+    """A query that sees no key: exactly zero, or a plain mean of n values, for exp(0) is 1."""
     empty = problem.empty
     if not empty.any() or problem.empty_rows == "undefined":
         return total
     if problem.empty_rows == "zero":
         return numpy.where(empty[..., None], 0.0, total)
     value, n = problem.values_seen, problem.key.shape[-2]
-    sizes = abs(value).mean(-2, keepdims=True) * (1 + 2.0**-30)
+    blocks = contract.blocks(n)
     relative = compounded(
-        _relative(contract, n, contract.blocks(n)), contract.growth(4, contract.softmax)
+        _relative(contract, n, blocks),
+        contract.growth(4, contract.softmax),
+        stored_growth(contract.inputs),
     )
-    lost = stored_underflow(contract.weights) * abs(value).sum(-2, keepdims=True)
-    return numpy.where(empty[..., None], up(relative * sizes + lost), total)
+    if contract.logarithmic or contract.block is not None:
+        relative = compounded(relative, 8 * unit(contract.softmax) * (2 * numpy.log(n) + 1))
+    sizes = abs(value).sum(-2, keepdims=True)
+    lost = (stored_underflow(contract.weights) + 2 * underflow(contract.softmax)) * sizes
+    lost = lost + stored_underflow(contract.inputs) + (n + 2) * underflow(contract.accumulation)
+    return numpy.where(empty[..., None], up(relative * sizes / n + 4 * lost), total)
 
 
 def _causes(
@@ -232,18 +271,27 @@ def _causes(
         found["an input that the query sees is not finite"] = problem.tainted
     if problem.empty_rows == "undefined":
         found["the query sees no key, and nothing states what it gets"] = problem.empty
-    places = [contract.accumulation, contract.softmax]
-    places += [stored.precision for stored in (contract.scores, contract.inputs) if stored]
-    for precision in dict.fromkeys(places):
-        most = float(precision.largest or 0)
-        reached = numpy.where(visible, scores.largest, 0.0).max(-1)
-        summed = (visible @ abs(value)).max(-1) * 2
-        over = reached * 2 > most
-        if precision is contract.accumulation:
-            over = over | (summed > most)
-        found[FITS_NOT.format(precision.name)] = over
-    over = (at.output.magnitude + total > float(contract.output.largest or 0)).any(-1)
-    found[FITS_NOT.format(contract.output.name)] = (
-        found.get(FITS_NOT.format(contract.output.name), False) | over
+    reached = 2 * numpy.where(visible, scores.largest, 0.0).max(-1)
+    scale = max(size_of_scale(problem), 1.0)
+    given = numpy.maximum(
+        abs(problem.query).max(-1) * scale,
+        (visible * abs(problem.keys_seen).max(-1)[:, None, :]).max(-1) * scale,
     )
+    given = numpy.maximum(given, _most(visible, abs(value)).max(-1))
+    summed = numpy.maximum(2 * (visible @ abs(value)).max(-1), 2 * visible.sum(-1))
+    for stored, sizes in (
+        (contract.accumulation, (reached, given, summed)),
+        (contract.softmax, (reached,)),
+        (contract.scores and contract.scores.precision, (reached,)),
+        (contract.inputs and contract.inputs.precision, (given, reached)),
+        (contract.in_parts and contract.output, (summed,)),
+        (contract.output, ((at.output.magnitude + total).max(-1),)),
+    ):
+        if not isinstance(stored, Precision):
+            continue
+        over = numpy.zeros(reached.shape, dtype=bool)
+        for size in sizes:
+            over = over | ~(size <= float(stored.largest or 0))
+        cause = FITS_NOT.format(stored.name)
+        found[cause] = found.get(cause, False) | over
     return {cause: rows for cause, rows in found.items() if rows.any()}

@@ -27,6 +27,7 @@ GRADIENTS = {
     "value": "gradient of value",
     "bias": "gradient of bias",
 }
+HOPELESS = "rounded in this type, numbers this large leave no finite bound"
 WITHIN, SUSPICIOUS, BEYOND, UNCERTAIN, UNBOUNDED, UNDEFINED = range(6)
 """Within the bound; beyond what independent rounding explains; certainly beyond the bound; not
 enclosed tightly enough to tell; without a finite bound; not a number on both sides."""
@@ -142,7 +143,7 @@ def _judge_one(found: Evaluation, name: str, actual: Any) -> Judged:
     if name == OUTPUT and found.problem.empty_rows == "undefined":
         empty = numpy.broadcast_to(found.problem.empty.reshape(*shape[:-1], 1), shape)
         codes = numpy.where(empty & numpy.isnan(actual), UNDEFINED, codes)
-    without = tuple(causes) if (codes == UNBOUNDED).any() else ()
+    without = (tuple(causes) or (HOPELESS,)) if (codes == UNBOUNDED).any() else ()
     return Judged(name, actual, exact, bound, codes, ratio, without)
 
 

@@ -32,9 +32,9 @@ def run(
     program: Callable[..., Any],
     tensors: Sequence[Any],
     names: Sequence[str],
-    upstream: Array | None = None,
+    upstream: Any = None,
 ) -> Run:
-    """Call ``program`` and, with an upstream gradient, differentiate it by torch's autograd.
+    """Call ``program`` and, with an upstream gradient, a tensor, differentiate it by autograd.
 
     Raises:
         Failed: It cannot be run on these inputs.
@@ -53,10 +53,9 @@ def run(
                 raise Failed("it returns no tensor of floating point numbers")
             results = {OUTPUT: as_array(output)}
             if upstream is not None:
-                given = torch.from_numpy(upstream).to(output.dtype).to(output.device)
                 wanted = [leaf for leaf in leaves if _floats(leaf)]
                 gradients = torch.autograd.grad(
-                    output, wanted, given.reshape(output.shape), allow_unused=True
+                    output, wanted, upstream.to(output.dtype), allow_unused=True
                 )
                 floating = [n for n, leaf in zip(names, leaves, strict=True) if _floats(leaf)]
                 for name, leaf, gradient in zip(floating, wanted, gradients, strict=True):

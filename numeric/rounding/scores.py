@@ -1,30 +1,36 @@
 """How far the scores of a program may be from the exact ones.
 
-    delta = |scale| sum_k |q_k| |k_k| ((1 + u_in)^2c (1 + g(d + 6)) - 1)   dot product, scaled
+    delta = |scale| sum_k |q_k| |k_k| ((1 + u_in)^2c (1 + g(d + 8)) - 1)   dot product, scaled
           + tanh and its factors                                             soft cap
-          + u |w|                                                             bias added
+          + ((1 + u)^3 - 1) max(|s|, |w|, |B|)                               bias added, in base 2
           + ((1 + u_s)^c - 1) |w|                                             stored copies
           + underflow
 
-d + 6: d - 1 sums and a product; the scale's own rounding and its product, on the query and on the
-key; and the change of base of an exponential to the base of 2. The cap's slope at s is
-1 / cosh(s / c)^2, at most its value where |s| is least.
+d + 8: d - 1 sums and a product; the scale's root, on the query and on the key, each computed in
+two roundings and multiplied; and the change of base of an exponential to the base of 2. The cap's
+slope at s is 1 / cosh(s / c)^2, at most its value where the argument is least.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import expm1, log1p
 
 import numpy
 
-from numeric.precision import Precision
-from numeric.rounding.contract import Contract, Stored, unit
+from numeric.rounding.contract import Contract, unit
 from numeric.rounding.enclosed import Array, up
 from numeric.rounding.problem import Problem
 from numeric.rounding.reference import Forward
+from numeric.rounding.relative import (
+    compounded,
+    scaled_underflow,
+    stored_growth,
+    stored_underflow,
+    underflow,
+)
 
-SCALING = 6
+SCALING = 8
+"""Roundings of a term of a sum of products that come from the scale and from the base."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,69 +48,72 @@ class ScoreError:
 
 def score_error(problem: Problem, at: Forward, contract: Contract) -> ScoreError:
     """Return the bound for every score, hidden ones included."""
-    scale = abs(float(problem.scale.value)) * (1 + 2.0**-50)
-    d = problem.query.shape[-1]
-    sizes = abs(problem.query) @ abs(problem.keys_seen).mT
+    scale = size_of_scale(problem)
+    query, key = abs(problem.query), abs(problem.keys_seen)
+    d = query.shape[-1]
+    sizes = query @ key.mT
     relative = compounded(
         stored_growth(contract.inputs, 2), contract.growth(d + SCALING, contract.accumulation)
     )
+    # Query and key may be scaled before they are multiplied, and underflow then; what is lost is
+    # multiplied by the other, and by whatever rounds later.
+    reach = query.sum(-1)[..., :, None] + key.sum(-1)[..., None, :]
     lost = d * underflow(contract.accumulation) * (1 + scale)
-    if contract.inputs is not None:
-        lost = lost + contract.inputs.underflow * scale * (
-            abs(problem.query).sum(-1)[..., :, None] + abs(problem.keys_seen).sum(-1)[..., None, :]
-        )
-    error = scale * sizes * relative + lost
+    once = scaled_underflow(contract)
+    lost = lost + max(scale, 1.0) * once * (reach + d * once)
+    error = up(scale * sizes * relative + lost * (1 + relative))
     largest = up(sizes * max(scale, 1.0) * (1 + relative))
     magnitude = at.dot.magnitude
+    own = unit(contract.softmax)
     ratio = None
-    arithmetic = contract.softmax
-    own = unit(arithmetic)
     if at.ratio is not None and problem.soft_cap is not None:
         cap = problem.soft_cap
-        steep = _slope(at, error, cap)
-        if contract.scores is not None:
-            # Each stored copy may be the score or what is handed to tanh.
-            error = error + contract.scores.growth * (magnitude + error) + _lost(contract, scale)
-        ratio = up(steep * (error / cap + 2 * own * (magnitude + error) / cap))
+        error = up(error + _copies(contract, magnitude + error, scale))
+        moved = up(
+            error / cap
+            + compounded(own, own, own) * (magnitude + error) / cap
+            + underflow(contract.softmax)
+        )
+        least = numpy.maximum(abs(at.dot.value) - at.dot.radius, 0.0) / cap - moved
+        ratio = up(_slope(least) * moved)
         size = numpy.minimum(at.ratio.magnitude + ratio, 1.0)
-        ratio = up(ratio + (2 * own * contract.tanh_ulp) * size + underflow(arithmetic))
-        if contract.scores is not None:
-            ratio = up(ratio + contract.scores.growth * size + contract.scores.underflow)
-        error = up(cap * ratio + 2 * own * cap * size + underflow(arithmetic))
+        ratio = up(
+            ratio
+            + 2 * own * contract.tanh_ulp * size
+            + (2 * contract.tanh_ulp + 2) * underflow(contract.softmax)
+        )
+        ratio = up(ratio + stored_growth(contract.scores) * (at.ratio.magnitude + ratio))
+        ratio = up(ratio + stored_underflow(contract.scores))
+        size = at.ratio.magnitude + ratio
+        error = up(cap * ratio + compounded(*([own] * 4)) * cap * size)
+        error = error + 2 * underflow(contract.softmax)
         magnitude = cap * at.ratio.magnitude
     if problem.bias is not None:
-        error = up(error + own * (at.scores.magnitude + error))
+        bias = abs(problem.bias)
         magnitude = numpy.maximum(magnitude, at.scores.magnitude)
-    if contract.scores is not None:
-        error = error + contract.scores.growth * (magnitude + error) + _lost(contract, scale)
-    return ScoreError(up(error), ratio, numpy.maximum(largest, up(magnitude + error)))
+        error = up(
+            error
+            + compounded(own, own, own) * (numpy.maximum(magnitude, bias) + error)
+            + stored_growth(contract.inputs) * bias
+            + stored_underflow(contract.inputs)
+        )
+    error = up(error + _copies(contract, magnitude + error, scale))
+    return ScoreError(error, ratio, numpy.maximum(largest, up(magnitude + error)))
 
 
-def _slope(at: Forward, error: Array, cap: float) -> Array:
-    least = numpy.maximum(abs(at.dot.value) - at.dot.radius - error, 0.0) / cap
+def size_of_scale(problem: Problem) -> float:
+    """Return an upper bound of |scale|."""
+    return abs(float(problem.scale.value)) * (1 + 2.0**-50)
+
+
+def _copies(contract: Contract, sizes: Array, scale: float) -> Array:
+    """Return what stored copies of numbers of these sizes lose, before the scale or after it."""
+    if contract.scores is None:
+        return numpy.zeros_like(sizes)
+    return contract.scores.growth * sizes + contract.scores.underflow * (1 + scale)
+
+
+def _slope(argument: Array) -> Array:
+    """Return an upper bound of the slope of tanh from |argument| on."""
     with numpy.errstate(over="ignore"):
-        return numpy.minimum(1.0, (1 + 2.0**-40) / numpy.cosh(least) ** 2)
-
-
-def _lost(contract: Contract, scale: float) -> float:
-    return 0.0 if contract.scores is None else contract.scores.underflow * (1 + scale)
-
-
-def compounded(*relative: float) -> float:
-    """Return the relative error of a product of factors that each err by this much."""
-    return expm1(sum(map(log1p, relative))) * (1 + 2.0**-40)
-
-
-def stored_growth(stored: Stored | None, times: int = 1) -> float:
-    """Return the relative error of ``times`` factors that were each stored."""
-    return 0.0 if stored is None else compounded(*([stored.growth] * times))
-
-
-def stored_underflow(stored: Stored | None) -> float:
-    """Return what a stored number may lose below the normal range."""
-    return 0.0 if stored is None else stored.underflow
-
-
-def underflow(precision: Precision) -> float:
-    """Return half of the smallest subnormal number, as float64 holds it (at least its own)."""
-    return max(float(precision.smallest_subnormal) / 2, 2.0**-1074)
+        return numpy.minimum(1.0, (1 + 2.0**-40) / numpy.cosh(numpy.maximum(argument, 0.0)) ** 2)

@@ -32,14 +32,19 @@ PARTS = ("", "input", "score", "weight", "output")
 """In order: what depends on several plays the latest part."""
 
 PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "matmul", "dot", "mv")
-WEIGHING = ("_softmax", "_safe_softmax", "exp", "exp_", "exp2", "exp2_", "softmax", "_log_softmax")
+WEIGHING = ("_softmax", "_safe_softmax", "exp", "exp_", "exp2", "exp2_", "softmax")
 MAXIMA = ("amax", "max", "maximum", "max.dim")
+LOGARITHMS = ("log", "logsumexp", "_log_softmax", "log_softmax", "log1p", "log2")
 VIEWS = ("view", "transpose", "expand", "permute", "slice", "select", "unsqueeze", "squeeze", "t",
          "detach", "alias", "_unsafe_view", "clone", "split", "unbind", "reshape", "index",
          "repeat", "cat", "contiguous", "as_strided", "masked_fill", "where", "unsafe_split",
          "copy_",
          "unfold", "diagonal", "stack", "repeat_interleave", "index_select", "gather")  # fmt: skip
 """Operations that copy numbers, round nothing, and are no copy below float32 of anything new."""
+
+TENSOR_CORE = Precision("float32 in tensor cores", 22, -149, 128)
+"""Tensor cores align and cut off before they add (Fasi, Higham, Mikaitis and Pranesh 2021,
+doi 10.7717/peerj-cs.330). Stated, not measured here."""
 
 GRADIENT_COPIES = 6
 """Copies in the backward pass are not counted: one for each operation of the forward pass that has
@@ -73,6 +78,8 @@ class Seen:
     """Precision in which softmax or exp ran, with the line that asked for it."""
     blocks: list[int] = field(default_factory=list)
     maxima: int = 0
+    logarithms: int = 0
+    by_hand: bool = False
     kernel: str = ""
 
 
@@ -116,6 +123,9 @@ def inferred(run: Callable[[], Any], inputs: Sequence[Any], *, projected: bool =
         contract = replace(contract, name=f"{contract.name}, TF32", inputs=Stored(TFLOAT32),
                            weights=Stored(TFLOAT32))  # fmt: skip
         remarks += ("matrix products may round their operands to TF32",)
+    if on_gpu and (contract.inputs is not None or dtype in ("bfloat16", "float16")):
+        contract = replace(contract, accumulation=TENSOR_CORE)
+        remarks += ("tensor cores cut off what they align: sums are taken to have 22 bits",)
     return Inferred(contract, remarks)
 
 
@@ -157,7 +167,8 @@ def _from(seen: Seen, dtype: str) -> tuple[Contract, tuple[str, ...]]:
         gradient_times=GRADIENT_COPIES if narrow else 1,
         block=block,
         exp_ulp=2,
-        recomputes=False,
+        in_parts=seen.by_hand,
+        logarithmic=seen.logarithms > 0,
         differentiates_maximum=seen.maxima > 0,
     )
     return contract, tuple(remarks)
@@ -229,6 +240,9 @@ def _watcher() -> Callable[[Seen, Sequence[Any]], AbstractContextManager[Any]]:
                 self.weigh(name, dtype)
             elif name in MAXIMA and part == "score":
                 self.seen.maxima += 1
+            elif name in LOGARITHMS and part in ("score", "weight"):
+                self.seen.logarithms += 1
+                part = "score"
             for tensor in results:
                 self.parts[tensor] = part
             if not self.copies(name, args, first):
@@ -242,6 +256,7 @@ def _watcher() -> Callable[[Seen, Sequence[Any]], AbstractContextManager[Any]]:
             return "score"
 
         def weigh(self, name: str, dtype: str) -> None:
+            self.seen.by_hand |= "softmax" not in name
             if "softmax" in name and PRECISIONS[dtype].bits < FLOAT32.bits:
                 dtype = "float32"  # inside, torch's softmax computes in float32
             self.seen.weighing.setdefault(dtype, user_line(folder, CALLERS, (__file__,)) or name)
