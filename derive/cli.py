@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from derive.commands.explain import explain
+from derive.commands.measure import measure
 from derive.commands.prove import prove
 from derive.commands.recheck import recheck
 from derive.commands.torch_side import torch_side
@@ -267,6 +268,7 @@ def _json(data: Any) -> str:
 
 
 main.add_command(explain)
+main.add_command(measure)
 main.add_command(prove)
 main.add_command(recheck)
 

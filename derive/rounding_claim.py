@@ -63,6 +63,7 @@ class OutputFigures:
 
     ``ratio`` is the largest error in proportion to its bound, and ``error`` and ``bound`` are those
     of that element; ``None`` where an error is not finite. ``inputs`` names where it was met.
+    ``largest_error`` and ``largest_bound`` are those of all elements, where both are finite.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -79,6 +80,8 @@ class OutputFigures:
     bound: float | None
     place: tuple[int, ...]
     inputs: str
+    largest_error: float | None = None
+    largest_bound: float | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,14 @@ from derive.errors import InputError
 from derive.options import Options
 from derive.rounding_claim import OutputFigures, RoundingClaim, RoundingVerdict, RoundingWitness
 from numeric.rounding.contract import Contract, declared
-from numeric.rounding.designed import HIDDEN_NAN, Drawn, Shapes, designed
+from numeric.rounding.designed import (
+    BEYOND_FLOAT16,
+    GRADIENTS_BEYOND_FLOAT16,
+    HIDDEN_NAN,
+    Drawn,
+    Shapes,
+    designed,
+)
 from numeric.rounding.diagnosis import diagnosis, keeps, looser_contracts
 from numeric.rounding.enclosed import Array
 from numeric.rounding.judging import (
@@ -102,11 +109,18 @@ class _Tally:
     bound: float = 0.0
     place: tuple[int, ...] = ()
     inputs: str = ""
+    largest_error: float = 0.0
+    largest_bound: float = 0.0
 
     def add(self, judged: Judged, family: str) -> None:
         self.elements += judged.codes.size
         for code, count in zip(*numpy.unique(judged.codes, return_counts=True), strict=True):
             self.counts[int(code)] = self.counts.get(int(code), 0) + int(count)
+        usable = numpy.isfinite(judged.bound) & numpy.isfinite(judged.actual)
+        if usable.any():
+            error = abs(judged.actual - judged.exact.value)[usable].max()
+            self.largest_error = max(self.largest_error, float(error))
+            self.largest_bound = max(self.largest_bound, float(judged.bound[usable].max()))
         place = judged.worst
         ratio = float(judged.ratio[place])
         if ratio > self.ratio:
@@ -129,6 +143,8 @@ class _Tally:
             bound=self.bound if finite else None,
             place=self.place,
             inputs=self.inputs,
+            largest_error=self.largest_error,
+            largest_bound=self.largest_bound,
         )
 
 
@@ -141,6 +157,7 @@ def check_rounding(
     hidden_anything: bool = False,
     other_shapes: bool = True,
     families: tuple[str, ...] | None = None,
+    shrink: bool = True,
     progress: Progress | None = None,
 ) -> RoundingClaim:
     """Return a claim about the rounding of a program on designed inputs.
@@ -154,6 +171,7 @@ def check_rounding(
             reach the output.
         other_shapes: Whether other numbers of tokens are tried too, on normal inputs.
         families: Which families of inputs are tried; all that make sense without it.
+        shrink: Whether the simplest inputs that show a failure are looked for.
         progress: Called with a line of text while the work goes on.
 
     Raises:
@@ -164,8 +182,6 @@ def check_rounding(
     tell(f"{checked.dtype_name}: watching")
     compiled = compilations()
     watched = _watched(checked, shapes, contract, seed)
-    stores = watched.contract.scores is not None or checked.backward
-    narrow = checked.dtype_name == "float16" and stores
     found = _Found(checked, watched.contract)
     for drawn in designed(
         shapes,
@@ -173,7 +189,7 @@ def check_rounding(
         checked.dtype,
         seed=seed,
         hidden_anything=hidden_anything,
-        narrow=narrow,
+        without=_out_of_range(checked, watched.contract),
         only=families,
     ):
         tell(f"{checked.dtype_name}: {drawn.family}")
@@ -186,6 +202,8 @@ def check_rounding(
     witness: RoundingWitness | None = None
     likely: tuple[str, ...] = ()
     if found.failing is not None:
+        likely = _likely(watched.contract, found.failing)
+    if found.failing is not None and shrink:
         tell(f"{checked.dtype_name}: looking for the simplest inputs that show it")
         witness = _witness(
             checked,
@@ -195,7 +213,6 @@ def check_rounding(
             seed,
             any_shape=compilations() == compiled,
         )
-        likely = _likely(watched.contract, found.failing)
     outputs = tuple(tally.figures() for tally in found.tallies.values())
     return RoundingClaim(
         dtype=checked.dtype_name,
@@ -267,6 +284,15 @@ class _Found:
                 self.failing = _Failing(drawn, evaluation, one, judged[0])
         if drawn.family in RESOLVED and must_run:
             self.resolved = self.resolved.better(resolution(evaluation))
+
+
+def _out_of_range(checked: Checked, contract: Contract) -> tuple[str, ...]:
+    """Return the families that overflow what the contract stores."""
+    if checked.dtype_name != "float16":
+        return ()
+    if checked.backward:
+        return GRADIENTS_BEYOND_FLOAT16
+    return BEYOND_FLOAT16 if contract.scores is not None else ()
 
 
 def _watched(

@@ -232,7 +232,7 @@ def _fused(precision: Precision, inputs: Stored | None = None) -> Contract:
         score_gradients=stored,
         block=32,
         exp_ulp=4,
-        exp_floor=-87.0,
+        exp_floor=-86.0,
         recomputes=True,
     )
 
@@ -297,7 +297,7 @@ def _either(contract: Contract) -> Contract:
         name=contract.output.name,
         block=contract.block or 32,
         exp_ulp=max(contract.exp_ulp, 4),
-        exp_floor=-87.0 if contract.softmax is FLOAT32 else -700.0,
+        exp_floor=-86.0 if contract.softmax is FLOAT32 else -700.0,
         in_parts=True,
         logarithmic=True,
         recomputes=True,

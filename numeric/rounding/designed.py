@@ -110,19 +110,16 @@ def designed(
     *,
     seed: int = 0,
     hidden_anything: bool = False,
-    narrow: bool = False,
+    without: tuple[str, ...] = (),
     only: tuple[str, ...] | None = None,
 ) -> Iterator[Drawn]:
-    """Yield inputs of each family that makes sense for these shapes and options.
-
-    ``narrow`` leaves out those whose products float16 does not hold.
-    """
+    """Yield inputs of each family but those named in ``without``."""
     for number, name in enumerate(families(hidden_anything)):
         if only is not None and name not in only:
             continue
         draw = _FAMILIES.get(name, _hidden_nan)
         generator = numpy.random.default_rng([seed, number])
-        if name in BEYOND_FLOAT16 and narrow:
+        if name in without:
             continue
         arrays, layout = _with_additions(shapes, options, draw, generator, name)
         rounded = {key: held(array, dtype) for key, array in arrays.items()}
@@ -134,6 +131,9 @@ def designed(
 
 BEYOND_FLOAT16 = ("scores far below", "later keys far above")
 """Families whose products overflow float16."""
+
+GRADIENTS_BEYOND_FLOAT16 = (*BEYOND_FLOAT16, "scores of thousands")
+"""Families whose gradients may overflow float16."""
 
 LARGE = 25_000.0
 """Products of queries and keys that float16 still holds."""
