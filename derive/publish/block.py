@@ -25,12 +25,19 @@ SENTENCE_PARTS = (
 MECHANISM_PARTS = ("formula", "matrix", "written-out", "properties", "code")
 EVIDENCE_PARTS = ("summary", "comparisons", "reproductions", "property-table", "versions")
 LONE_PARTS = ("weight", "two-shapes", "torch", "yaml")
+ROUNDING_PARTS = (
+    "rounding-output",
+    "rounding-gradients",
+    "rounding-proof",
+    "rounding-constants",
+)
 
 Part = Literal[
     "vectors", "score", "normalise", "weighted-sum", "heatmap", "lengths", "printed",
     "formula", "matrix", "written-out", "properties", "code",
     "summary", "comparisons", "reproductions", "property-table", "versions",
     "weight", "two-shapes", "torch", "yaml",
+    "rounding-output", "rounding-gradients", "rounding-proof", "rounding-constants",
 ]  # fmt: skip
 
 DEFAULT_PARTS: tuple[Part, ...] = ("score", "normalise", "weighted-sum", "heatmap")

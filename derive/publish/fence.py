@@ -32,6 +32,7 @@ from derive.publish import (
     maths,
     mechanism_parts,
     other_parts,
+    rounding_parts,
     sentence_parts,
 )
 from derive.publish.block import Request, read_block
@@ -54,6 +55,10 @@ PARTS: dict[str, Callable[[Request], Markup]] = {
     "two-shapes": other_parts.two_shapes,
     "torch": other_parts.torch_source,
     "yaml": other_parts.yaml_source,
+    "rounding-output": rounding_parts.output,
+    "rounding-gradients": rounding_parts.gradients,
+    "rounding-proof": rounding_parts.proof,
+    "rounding-constants": rounding_parts.constants,
 }
 """What each word under ``show:`` puts on the page."""
 

@@ -184,9 +184,9 @@ def _likely(found: Evaluation, output: Judged) -> tuple[str, ...]:
     causes = diagnosis(found.problem, found.contract, output.actual)
     if causes:
         return causes
-    for other in looser_contracts(found.contract):
+    for other in looser_contracts(found.contract, output.actual):
         if keeps(found.problem, other, output.actual):
-            return (f"it computes with {other.name}: that contract it keeps",)
+            return (f"errors of this size come from {other.name}: that contract it keeps",)
     return ("none of the known mistakes explains these numbers",)
 
 

@@ -374,12 +374,14 @@ def _likely(contract: Contract, failing: _Failing) -> tuple[str, ...]:
     if not numpy.isfinite(output.actual).all():
         return ("it gives NaN or infinity where a number is expected",)
     found = diagnosis(posed, contract, output.actual)
+    if found:
+        return tuple(f"it looks like this: {name}" for name in found)
     looser = [
-        f"it keeps the looser contract '{other.name}': {'; '.join(other.words())}"
-        for other in looser_contracts(contract)
+        f"errors of this size come from {other.name}: that contract it keeps"
+        for other in looser_contracts(contract, output.actual)
         if keeps(posed, other, output.actual)
     ]
-    return (*(f"it looks like this: {name}" for name in found), *looser[:1])
+    return tuple(looser[:1])
 
 
 def _verdict(outputs: Sequence[OutputFigures], without: bool) -> RoundingVerdict:

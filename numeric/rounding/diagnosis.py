@@ -12,7 +12,7 @@ from math import sqrt
 
 import numpy
 
-from numeric.precision import BFLOAT16, FLOAT16
+from numeric.precision import BFLOAT16, FLOAT16, Precision
 from numeric.rounding.contract import Contract, Stored
 from numeric.rounding.enclosed import Array, Enclosed
 from numeric.rounding.forward import forward_bound
@@ -31,17 +31,41 @@ NEAR = 4.0
 
 def diagnosis(problem: Problem, contract: Contract, actual: Array) -> tuple[str, ...]:
     """Name the mistakes that explain the output of a program."""
-    return tuple(name for name, other in _mistakes(problem) if _explains(other, contract, actual))
+    found = tuple(name for name, other in _mistakes(problem) if _explains(other, contract, actual))
+    return found or _other_scale(problem, contract, actual)
 
 
-def looser_contracts(contract: Contract) -> Iterator[Contract]:
-    """Yield contracts for the same type of numbers that round more, the tightest first."""
+def _other_scale(problem: Problem, contract: Contract, actual: Array) -> tuple[str, ...]:
+    """Fit the scale by least squares, and see whether that explains the numbers."""
+    fitted = problem
+    for _ in range(STEPS):
+        at = forward(fitted)
+        moved = at.dot.value if at.ratio is None else at.dot.value * (1 - at.ratio.value**2)
+        weights = at.weights.value
+        mean = (weights * moved).sum(-1, keepdims=True)
+        slope = (weights * (moved - mean)) @ fitted.values_seen
+        size = float((slope * slope).sum())
+        if size == 0 or slope.size != actual.size or not numpy.isfinite(actual).all():
+            return ()
+        apart = actual.reshape(slope.shape) - at.output.value
+        step = float((slope * apart).sum()) / size
+        fitted = fitted.with_scale(1 + max(min(step, 2.0), -0.9))
+    if not _explains(fitted, contract, actual):
+        return ()
+    return (f"the scale is {fitted.scale.value:.6g}, not {problem.scale.value:.6g}",)
+
+
+def looser_contracts(contract: Contract, actual: Array) -> Iterator[Contract]:
+    """Yield contracts for the same type of numbers that round more, the tightest first.
+
+    That the output was rounded is considered only where every number looks like it.
+    """
     output = contract.output
     low = (BFLOAT16, FLOAT16)
     narrower = [p for p in low if p.bits < output.bits] if output.name == "float32" else [output]
     for precision in narrower:
         stored = Stored(precision)
-        if precision != output:
+        if precision != output and _holds(precision, actual):
             yield replace(
                 contract, name=f"its output rounded to {precision.name}", output=precision
             )
@@ -71,6 +95,13 @@ def looser_contracts(contract: Contract) -> Iterator[Contract]:
         )
 
 
+def _holds(precision: Precision, actual: Array) -> bool:
+    """Whether the format holds every number exactly."""
+    mantissa, _ = numpy.frexp(actual[numpy.isfinite(actual)])
+    scaled = mantissa * 2.0**precision.bits
+    return bool((scaled == numpy.round(scaled)).all())
+
+
 def keeps(problem: Problem, contract: Contract, actual: Array) -> bool:
     """Whether every element lies inside the bound of another contract."""
     return _explains(problem, contract, actual, 1.0)
@@ -91,7 +122,7 @@ def _mistakes(problem: Problem) -> Iterator[tuple[str, Problem]]:
     n, d_v = problem.value.shape[-2:]
     own = float(problem.scale.value)
     heads = problem.lead[-1] if problem.lead else 1
-    for name, number in (
+    for name, factor in (
         ("the scale is left out", 1.0),
         ("the scale is 1/d, not 1/sqrt(d)", 1 / d),
         ("the scale is applied twice", own * own),
@@ -100,8 +131,8 @@ def _mistakes(problem: Problem) -> Iterator[tuple[str, Problem]]:
         ("a scale of one's own is ignored: it is 1/sqrt(d)", 1 / sqrt(d)),
         ("the scale multiplies by sqrt(d)", sqrt(d)),
     ):
-        if abs(number - own) > 1e-9 * abs(own):
-            yield name, replace(problem, scale=_exactly(number))
+        if abs(factor - own) > 1e-9 * abs(own):
+            yield name, replace(problem, scale=_exactly(factor))
     rows, columns = numpy.arange(n_q)[:, None], numpy.arange(n)[None, :]
     for name, seen in (
         ("every key is seen: nothing is masked", columns >= 0),
@@ -129,13 +160,15 @@ def _mistakes(problem: Problem) -> Iterator[tuple[str, Problem]]:
             )
     if not problem.visible.all():
         everything = numpy.ones_like(problem.visible)
+        given = numpy.zeros(1) if problem.bias is None else problem.bias
+        dot = forward(replace(problem, soft_cap=None)).dot.value
         for number in FINITE_MASKS:
-            added = numpy.where(problem.visible, 0.0, number)
-            bias = added if problem.bias is None else problem.bias + added
-            yield (
-                f"hidden keys are given {number:g}, not minus infinity",
-                replace(problem, visible=everything, bias=bias),
-            )
+            for how, hidden in (
+                (f"{number:g} is added to hidden scores, not minus infinity", number),
+                (f"hidden scores are {number:g}, not minus infinity", number - dot),
+            ):
+                bias = given + numpy.where(problem.visible, 0.0, hidden)
+                yield how, replace(problem, visible=everything, bias=bias)
     if problem.bias is not None:
         yield "the bias is left out", replace(problem, bias=None)
         scaled = problem.bias * own
