@@ -31,6 +31,7 @@ ROUNDING_PARTS = (
     "rounding-proof",
     "rounding-constants",
 )
+MEASURED_PARTS = ("rounding-summary", "rounding-bugs", "rounding-alarms", "rounding-tightness")
 
 Part = Literal[
     "vectors", "score", "normalise", "weighted-sum", "heatmap", "lengths", "printed",
@@ -38,6 +39,7 @@ Part = Literal[
     "summary", "comparisons", "reproductions", "property-table", "versions",
     "weight", "two-shapes", "torch", "yaml",
     "rounding-output", "rounding-gradients", "rounding-proof", "rounding-constants",
+    "rounding-summary", "rounding-bugs", "rounding-alarms", "rounding-tightness",
 ]  # fmt: skip
 
 DEFAULT_PARTS: tuple[Part, ...] = ("score", "normalise", "weighted-sum", "heatmap")

@@ -30,6 +30,7 @@ from derive.formula import FormulaError, a, s, z
 from derive.publish import (
     evidence_parts,
     maths,
+    measured_parts,
     mechanism_parts,
     other_parts,
     rounding_parts,
@@ -38,6 +39,7 @@ from derive.publish import (
 from derive.publish.block import Request, read_block
 from derive.publish.katex import KatexError
 from derive.publish.lines import DIGITS, rounded
+from derive.rounding_evidence import RoundingEvidence
 from derive.worked import work_out
 
 PARTS: dict[str, Callable[[Request], Markup]] = {
@@ -73,6 +75,14 @@ EVIDENCE_PARTS: dict[str, Callable[[Evidence, Request], Markup]] = {
 }
 """Parts that show what the checks found."""
 
+MEASURED_PARTS: dict[str, Callable[[RoundingEvidence], Markup]] = {
+    "rounding-summary": measured_parts.summary,
+    "rounding-bugs": measured_parts.bugs,
+    "rounding-alarms": measured_parts.alarms,
+    "rounding-tightness": measured_parts.tightness,
+}
+"""Parts that show what was measured about rounding."""
+
 MISTAKES = (InputError, FormulaError, EvidenceError, KatexError)
 """What can be wrong with a fence; anything else is a defect of ours, and the build says so."""
 
@@ -95,8 +105,9 @@ QUANTITIES = {
 class Fences:
     """Formats fences and inline numbers.
 
-    ``evidence`` reads the evidence when a part needs it. ``block_error`` and ``inline_error`` are
-    raised, with one line, for a mistake in a fence or in a line of text.
+    ``evidence`` and ``measured`` read what the checks found, and what was measured about rounding,
+    when a part needs it. ``block_error`` and ``inline_error`` are raised, with one line, for a
+    mistake in a fence or in a line of text.
     """
 
     def __init__(
@@ -104,8 +115,9 @@ class Fences:
         evidence: Callable[[], Evidence] | None = None,
         block_error: type[Exception] = SuperFencesException,
         inline_error: type[Exception] = InlineHiliteException,
+        measured: Callable[[], RoundingEvidence] | None = None,
     ) -> None:
-        self._evidence = evidence
+        self._evidence, self._measured = evidence, measured
         self._block_error, self._inline_error = block_error, inline_error
         self.page = ""
 
@@ -160,6 +172,10 @@ class Fences:
     def _part(self, name: str, request: Request) -> Markup:
         if name in PARTS:
             return PARTS[name](request)
+        if name in MEASURED_PARTS:
+            if self._measured is None:
+                raise EvidenceError(f"{name} needs figures: tell the plugin where (rounding:)")
+            return MEASURED_PARTS[name](self._measured())
         if self._evidence is None:
             raise EvidenceError(f"{name} needs evidence: tell the plugin where it is (evidence:)")
         return EVIDENCE_PARTS[name](self._evidence(), request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -22,6 +23,7 @@ from derive.examples import BUILT_IN
 from derive.properties import STATED
 from derive.publish import katex
 from derive.publish.fence import Fences
+from derive.rounding_evidence import OURS, RoundingEvidence
 
 log = get_plugin_logger("attention")
 
@@ -31,9 +33,13 @@ SCRIPT = f"{ASSETS}/attention.js"
 
 
 class AttentionConfig(Config):
-    """``evidence``: the file that ``derive check --evidence`` wrote, from the project's folder."""
+    """Files in the project's folder: ``derive check`` wrote ``evidence``, ``measure`` ``rounding``.
+
+    A site without parts that show them needs neither.
+    """
 
     evidence = config_options.Optional(config_options.Type(str))
+    rounding = config_options.Optional(config_options.Type(str))
 
 
 class FenceError(SuperFencesException, PluginError):
@@ -52,8 +58,10 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Register the fence, the inline forms, the style and the script."""
-        read = self._reader(config) if self.config.evidence else None
-        self.fences = Fences(read, FenceError, NumberError)
+        folder = Path(config.config_file_path or ".").parent
+        checked = _checked(folder / self.config.evidence) if self.config.evidence else None
+        measured = _measured(folder / self.config.rounding) if self.config.rounding else None
+        self.fences = Fences(checked, FenceError, NumberError, measured)
         _extend(config, "pymdownx.superfences", "custom_fences", self.fences.custom_fences())
         _extend(config, "pymdownx.inlinehilite", "custom_inline", self.fences.custom_inline())
         config.extra_css[:0] = STYLES
@@ -87,21 +95,48 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         """Forget the page; nothing of one build reaches the next."""
         self.fences.page = ""
 
-    def _reader(self, config: MkDocsConfig) -> Any:
-        folder = Path(config.config_file_path or ".").parent
 
-        @cache
-        def read() -> Evidence:
-            evidence = Evidence.read(folder / str(self.config.evidence))
-            evidence.check_current()
-            _check_complete(evidence)
-            if not evidence.passed:
-                raise EvidenceError(
-                    f"the checks did not pass; run '{evidence.command}' and see why"
-                )
-            return evidence
+def _checked(path: Path) -> Callable[[], Evidence]:
+    """Return what reads the evidence, once, and refuses it unless it is whole and passed."""
 
-        return read
+    @cache
+    def read() -> Evidence:
+        evidence = Evidence.read(path)
+        evidence.check_current()
+        _check_complete(evidence)
+        if not evidence.passed:
+            raise EvidenceError(f"the checks did not pass; run '{evidence.command}' and see why")
+        return evidence
+
+    return read
+
+
+def _measured(path: Path) -> Callable[[], RoundingEvidence]:
+    """Return what reads the figures about rounding, in the same way."""
+
+    @cache
+    def read() -> RoundingEvidence:
+        found = RoundingEvidence.read(path)
+        found.check_current()
+        _check_measured(found)
+        if not found.passed:
+            raise EvidenceError(
+                f"{path}: a program is misjudged; run '{found.command}' and see which"
+            )
+        return found
+
+    return read
+
+
+def _check_measured(found: RoundingEvidence) -> None:
+    """Refuse figures that lack a kind of program, or that not every rule judged."""
+    rules = {tuple(name for name, _ in trial.verdicts) for trial in found.trials}
+    kinds = {"wrong programs": found.wrong, "correct programs": found.correct}
+    lacking = [kind for kind, rows in {**kinds, "tightness": found.tightness}.items() if not rows]
+    if any(OURS not in names for names in rules) or len(rules) > 1:
+        lacking.append("the verdict of a rule")
+    if lacking:
+        raise EvidenceError(f"{lacking[0]}: missing from it; run '{found.command}' again")
 
 
 def _check_complete(evidence: Evidence) -> None:

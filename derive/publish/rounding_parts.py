@@ -37,7 +37,7 @@ def proof(_request: Request) -> Markup:
                 "name": step.name,
                 "title": step.title,
                 "maths": maths.display(step.claim),
-                "why": step.why,
+                "why": _prose(step.why),
                 "checked": found,
                 "where": step.where,
             }
@@ -63,10 +63,16 @@ def constants(_request: Request) -> Markup:
 
 def _theorem(*names: str) -> Markup:
     claims = {step.name: step.claim for step in STEPS}
-    rows = [
-        {"title": "", "maths": maths.display(claims[name]), "latex": claims[name]} for name in names
-    ]
-    return render("formula", rows=rows)
+    rows = [{"maths": maths.display(claims[name]), "latex": claims[name]} for name in names]
+    return render("rounding_theorem", rows=rows)
+
+
+def _prose(text: str) -> Markup:
+    """Typeset what stands between dollar signs; all else is escaped."""
+    pieces = text.split("$")
+    return Markup("").join(
+        maths.inline(piece) if place % 2 else piece for place, piece in enumerate(pieces)
+    )
 
 
 @cache

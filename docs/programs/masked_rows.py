@@ -1,5 +1,7 @@
 """A query that may see no key: what torch gives for it depends on the way there."""
 
+import functools
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -29,6 +31,19 @@ def by_smallest_number(query, key, value, mask):
     return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1) @ value
 
 
+@functools.cache
+def layer(dim, dtype):
+    """Return torch's module with weights that pass queries, keys and values on as they are."""
+    made = nn.MultiheadAttention(4 * dim, 2, batch_first=True, dtype=dtype).eval()
+    with torch.no_grad():
+        made.in_proj_weight.zero_()
+        for part, factor in enumerate((2**0.5, 1, 1)):
+            rows = slice(4 * dim * part, 4 * dim * part + dim)
+            made.in_proj_weight[rows, dim * part : dim * (part + 1)] = factor * torch.eye(dim)
+        made.out_proj.weight.copy_(torch.eye(4 * dim))
+    return made.requires_grad_(False)
+
+
 def module(query, key, value, mask, *, fast=True, need_weights=False):
     """Torch's module as self-attention over tokens that hold query, key and value side by side.
 
@@ -36,18 +51,19 @@ def module(query, key, value, mask, *, fast=True, need_weights=False):
     ``need_weights`` both give NaN. As many queries as keys, one mask for all.
     """
     dim = query.shape[-1]
-    layer = nn.MultiheadAttention(4 * dim, 2, batch_first=True, dtype=query.dtype).eval()
     tokens = torch.cat([query, key, value, torch.zeros_like(value)], -1).flatten(0, 1)
+    hidden = ~mask.view(mask.shape[-2:])
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(fast)
     try:
-        with torch.no_grad():
-            layer.in_proj_weight.zero_()
-            for part, factor in enumerate((2**0.5, 1, 1)):
-                rows = slice(4 * dim * part, 4 * dim * part + dim)
-                layer.in_proj_weight[rows, dim * part : dim * (part + 1)] = factor * torch.eye(dim)
-            layer.out_proj.weight.copy_(torch.eye(4 * dim))
-            output, _ = layer(tokens, tokens, tokens, attn_mask=~mask, need_weights=need_weights)
+        output, _ = layer(dim, query.dtype)(
+            tokens, tokens, tokens, attn_mask=hidden, need_weights=need_weights
+        )
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
     return output[..., :dim].view(query.shape)
+
+
+def slow_module(query, key, value, mask):
+    """The same without the fast path."""
+    return module(query, key, value, mask, fast=False)

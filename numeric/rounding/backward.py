@@ -205,9 +205,12 @@ def _weights(
         )
         # A weight that is kept is at most 1, but for roundings; one that is computed anew from
         # scores that err otherwise, and a logarithm, may be larger.
-        most = numpy.exp(numpy.where(contract.recomputes, 2 * errors, 0.0) + anew)
+        blocks = contract.blocks(n)
+        anyhow = numpy.where(contract.recomputes, 2 * errors, 0.0) + anew
+        most = numpy.exp(anyhow - blocks * numpy.log1p(-contract.exp_error))
         error = numpy.fmin(error, up(most * (1 + relative)))
-        lost = bound.lost * (2 + spread) + 2 * stored_underflow(contract.weights)
+        lost = bound.lost * (1 + spread) * (1 + relative) * numpy.exp(missing)
+        lost = lost + bound.lost + 2 * stored_underflow(contract.weights)
     lost = lost + 4 * underflow(contract.softmax)
     lost = numpy.fmin(lost, 1 + relative)
     error = numpy.where(visible, up(error + lost), 0.0)

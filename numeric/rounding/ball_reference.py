@@ -99,6 +99,7 @@ def forward(problem: Problem) -> Forward:
         ),
         weights=weights,
         output=output,
+        seen=visible,
         how=BALLS,
         seconds=time.perf_counter() - started,
     )

@@ -104,7 +104,7 @@ class Enclosed:
         with numpy.errstate(over="ignore", under="ignore", invalid="ignore"):
             value = numpy.exp(self.value)
             carried = numpy.where(value > 0, value * numpy.expm1(self.radius), 0.0)
-            floor = FUNCTION_ULP * H * numpy.exp(self.radius)
+            floor = FUNCTION_ULP * H * numpy.exp(self.radius.max(initial=0.0))
         return Enclosed(value, up(carried * (1 + own) * (1 + own) + value * own + floor))
 
     def log(self) -> Enclosed:

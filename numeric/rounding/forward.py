@@ -82,11 +82,9 @@ def forward_bound(problem: Problem, at: Forward, contract: Contract) -> ForwardB
         lower = numpy.maximum(lower * (1 - 2.0**-30) - missing, 0.0)
         grown = _grown(at, exponent, upper)
     lower = numpy.where(problem.empty[..., None], 1.0, lower)
-    spread, sizes, extent = _sums(at, contract, grown, upper, lost, visible, value)
     with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        # Where the quotient is not a number, the weighted mean's own limits are all there is.
-        spread = numpy.fmin(up(spread / lower), extent)
-        sizes = numpy.fmin(up(sizes / lower), _most(visible, abs(value)))
+        spread = _spread(at, contract, numpy.where(visible, grown + lost, 0.0), lower, value)
+        sizes = _sizes(at, contract, numpy.where(visible, upper + lost, 0.0), lower, value)
     relative: Array = _relative(contract, n, blocks)
     if contract.logarithmic or contract.block is not None:
         # Keys that were split among threads are merged by their log-sum-exp.
@@ -118,14 +116,15 @@ def _exponent(
     """
     largest = at.largest + numpy.where(visible, at.scores.radius, 0.0).max(-1, keepdims=True)
     distance = largest - at.scores.value + at.scores.radius + error + worst
-    relative = 2 * unit(contract.softmax)
+    twice = compounded(unit(contract.softmax), unit(contract.softmax))
+    relative = twice
     if contract.in_parts and contract.scores is not None:
         relative = relative + contract.scores.growth
         error = error + contract.scores.underflow
     exponent = error + relative * numpy.maximum(distance, 0.0)
     if contract.block is not None:
         sizes = numpy.maximum(abs(at.largest), at.scores.magnitude) + error + worst
-        exponent = exponent + 2 * unit(contract.softmax) * sizes
+        exponent = exponent + twice * sizes
     exponent = up(exponent - blocks * numpy.log1p(-contract.exp_error))
     return numpy.where(visible, exponent, 0.0)
 
@@ -137,27 +136,23 @@ def _grown(at: Forward, exponent: Array, upper: Array) -> Array:
     return up(numpy.where(small, at.weights.magnitude * moved, upper))
 
 
-def _sums(
-    at: Forward,
-    contract: Contract,
-    grown: Array,
-    upper: Array,
-    lost: Array,
-    visible: Array,
-    value: Array,
-) -> tuple[Array, Array, Array]:
-    """Return sum (grown + lost) |v - o|, sum (upper + lost) |v|, and the largest |v - o|."""
+def _spread(at: Forward, contract: Contract, kept: Array, lower: Array, value: Array) -> Array:
+    """Return sum_j kept_j |v_j - o| / lower, or the largest |v_j - o| where that is less."""
     shape = at.output.shape
-    spread, extent = numpy.empty(shape), numpy.empty(shape)
-    kept = numpy.where(visible, grown + lost, 0.0)
+    spread = numpy.empty(shape)
+    around = up(at.output.radius)
     heads, n_q, n = kept.shape
     together = _ties(at) if contract.statistical else None
     step = max(1, ELEMENTS // max(n * shape[-1], 1))
     centre = at.output.value
     for head in range(heads):
+        # How far any value is from the centre, seen or not: where the sum is well below, nothing
+        # is gained by asking which are seen.
+        least, most = value[head].min(0), value[head].max(0)
         for start in range(0, n_q, step):
             rows = slice(start, start + step)
-            apart = value[head][None] - centre[head, rows, None, :]
+            middle = centre[head, rows]
+            apart = value[head][None] - middle[:, None, :]
             numpy.abs(apart, out=apart)
             weight = kept[head, rows]
             linear = numpy.einsum("ij,ijc->ic", weight, apart)
@@ -165,19 +160,28 @@ def _sums(
                 squares = numpy.einsum("ij,ijc->ic", weight**2, apart**2)
                 quadratic = numpy.sqrt(together[head, rows, None] * squares)
                 linear = numpy.minimum(linear, STATISTICAL * quadratic)
-            spread[head, rows] = linear
-            seen = visible[head, rows]
-            if not seen.all():
-                apart[~seen] = 0.0
-            extent[head, rows] = apart.max(1)
-    around = up(at.output.radius)
-    spread = up(spread + kept.sum(-1, keepdims=True) * around)
-    weights = numpy.where(visible, upper + lost, 0.0)
+            linear = linear + weight.sum(-1, keepdims=True) * around[head, rows]
+            quotient = up(linear / lower[head, rows])
+            extent = numpy.maximum(most - middle, middle - least)
+            near = ~(quotient < extent / 8)
+            if near.any():
+                seen = at.seen[head, rows]
+                if not seen.all():
+                    apart[~seen] = 0.0
+                extent = apart.max(1)
+                # Where the quotient is not a number, the limits of a mean are all there is.
+                quotient = numpy.fmin(quotient, up(extent + around[head, rows]))
+            spread[head, rows] = quotient
+    return spread
+
+
+def _sizes(at: Forward, contract: Contract, weights: Array, lower: Array, value: Array) -> Array:
+    """Return sum_j weights_j |v_j| / lower, or the largest |v_j| where that is less."""
     sizes = weights @ abs(value)
-    if together is not None:
-        squares = numpy.sqrt(together[..., None] * (weights**2 @ value**2))
-        sizes = numpy.minimum(sizes, STATISTICAL * squares)
-    return spread, up(sizes), up(extent + around)
+    if contract.statistical:
+        squares = numpy.sqrt(_ties(at)[..., None] * (weights**2 @ value**2))
+        sizes = numpy.fmin(sizes, STATISTICAL * squares)
+    return numpy.fmin(up(sizes / lower), abs(value).max(-2, keepdims=True))
 
 
 def _ties(at: Forward) -> Array:
@@ -225,15 +229,6 @@ def _lost(contract: Contract, n: int, blocks: int, visible: Array, value: Array)
     return up(weights * seen + values + (n * (blocks + 1) + 2) * underflow(contract.accumulation))
 
 
-def _most(visible: Array, sizes: Array) -> Array:
-    """Return the largest |v_j| that each query sees."""
-    found = numpy.empty((*visible.shape[:-1], sizes.shape[-1]))
-    for head in range(len(found)):
-        for column in range(sizes.shape[-1]):
-            found[head, :, column] = (visible[head] * sizes[head, None, :, column]).max(-1)
-    return found
-
-
 def _with_empty_rows(problem: Problem, contract: Contract, total: Array) -> Array:
     """A query that sees no key: exactly zero, or a plain mean of n values, for exp(0) is 1."""
     empty = problem.empty
@@ -273,11 +268,10 @@ def _causes(
         found["the query sees no key, and nothing states what it gets"] = problem.empty
     reached = 2 * numpy.where(visible, scores.largest, 0.0).max(-1)
     scale = max(size_of_scale(problem), 1.0)
+    largest = numpy.maximum(abs(problem.keys_seen).max(-1) * scale, abs(value).max(-1))
     given = numpy.maximum(
-        abs(problem.query).max(-1) * scale,
-        (visible * abs(problem.keys_seen).max(-1)[:, None, :]).max(-1) * scale,
+        abs(problem.query).max(-1) * scale, (visible * largest[:, None, :]).max(-1)
     )
-    given = numpy.maximum(given, _most(visible, abs(value)).max(-1))
     summed = numpy.maximum(2 * (visible @ abs(value)).max(-1), 2 * visible.sum(-1))
     for stored, sizes in (
         (contract.accumulation, (reached, given, summed)),

@@ -7,14 +7,15 @@ not, as for a program in float64, Arb balls take its place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Any
 
 import numpy
 
 from numeric.rounding import ball_reference, reference
 from numeric.rounding.backward import BackwardBound, backward_bound
-from numeric.rounding.contract import Contract
+from numeric.rounding.contract import STATISTICAL, Contract
 from numeric.rounding.enclosed import Array, Enclosed
 from numeric.rounding.forward import ForwardBound, forward_bound
 from numeric.rounding.problem import Problem
@@ -63,15 +64,33 @@ class Evaluation:
     contract: Contract
     forward: Forward
     bound: ForwardBound
-    expected: ForwardBound
     backward: Backward | None = None
     gradient_bound: BackwardBound | None = None
-    gradient_expected: BackwardBound | None = None
 
     @property
     def seconds(self) -> float:
         """What the reference cost."""
         return self.forward.seconds + (self.backward.seconds if self.backward else 0.0)
+
+    @property
+    def unremarkable(self) -> float:
+        """A share of the bound below which no error is suspicious, as a rule of thumb.
+
+        The statistical bound of a sum of m terms is at least L / sqrt(m) of the other.
+        """
+        query, value = self.problem.query, self.problem.value
+        longest = max(query.shape[-2], query.shape[-1], *value.shape[-2:])
+        return min(1.0, STATISTICAL / sqrt(longest)) / 2
+
+    def expecting(self) -> Evaluation:
+        """Return the bounds for independent roundings of the same problem."""
+        loose = self.contract.expecting()
+        with numpy.errstate(over="ignore", invalid="ignore"):
+            bound = forward_bound(self.problem, self.forward, loose)
+            gradients = None
+            if self.backward is not None:
+                gradients = backward_bound(self.problem, self.forward, bound, self.backward, loose)
+        return replace(self, contract=loose, bound=bound, gradient_bound=gradients)
 
 
 def evaluate(
@@ -80,24 +99,14 @@ def evaluate(
     """Return exact values and bounds; ``balls`` asks for Arb's enclosures."""
     source = ball_reference if balls else reference
     forward = source.forward(problem)
-    loose = contract.expecting()
     with numpy.errstate(over="ignore", invalid="ignore"):
         bound = forward_bound(problem, forward, contract)
-        expected = forward_bound(problem, forward, loose)
         if upstream is None:
-            return Evaluation(problem, contract, forward, bound, expected)
+            return Evaluation(problem, contract, forward, bound)
         flat = numpy.asarray(upstream, dtype=numpy.float64).reshape(forward.output.shape)
         backward = source.backward(problem, forward, flat)
-        return Evaluation(
-            problem,
-            contract,
-            forward,
-            bound,
-            expected,
-            backward,
-            backward_bound(problem, forward, bound, backward, contract),
-            backward_bound(problem, forward, expected, backward, loose),
-        )
+        gradients = backward_bound(problem, forward, bound, backward, contract)
+        return Evaluation(problem, contract, forward, bound, backward, gradients)
 
 
 def judge(
@@ -116,7 +125,26 @@ def judge(
     if not balls and any(one.count(UNCERTAIN) for one in judged):
         found = evaluate(problem, contract, upstream, balls=True)
         judged = _judged(found, actual)
+    if any(_remarkable(one, found.unremarkable) for one in judged):
+        judged = _with_suspicion(judged, _judged(found.expecting(), actual))
     return found, judged
+
+
+def _remarkable(one: Judged, share: float) -> bool:
+    return bool(((one.codes == WITHIN) & (one.ratio > share)).any())
+
+
+def _with_suspicion(judged: tuple[Judged, ...], expected: tuple[Judged, ...]) -> tuple[Judged, ...]:
+    """Mark what lies within its bound and beyond what independent roundings explain."""
+    return tuple(
+        replace(
+            one,
+            codes=numpy.where(
+                (one.codes == WITHIN) & (other.codes == BEYOND), SUSPICIOUS, one.codes
+            ),
+        )
+        for one, other in zip(judged, expected, strict=True)
+    )
 
 
 def _judged(found: Evaluation, actual: Mapping[str, Any]) -> tuple[Judged, ...]:
@@ -126,20 +154,19 @@ def _judged(found: Evaluation, actual: Mapping[str, Any]) -> tuple[Judged, ...]:
 def _judge_one(found: Evaluation, name: str, actual: Any) -> Judged:
     actual = numpy.asarray(actual, dtype=numpy.float64)
     if name == OUTPUT:
-        exact, bound, loose = found.forward.output, found.bound.output, found.expected.output
+        exact, bound = found.forward.output, found.bound.output
         causes = found.bound.causes
     else:
         part = next(key for key, title in GRADIENTS.items() if title == name)
         exact = getattr(found.backward, part)
         bound = getattr(found.gradient_bound, part)
-        loose = getattr(found.gradient_expected, part)
         causes = {} if found.gradient_bound is None else found.gradient_bound.causes
     shape = _shape(found.problem, name, exact)
     if actual.shape != shape:
         raise ValueError(f"{name} has the shape {actual.shape}, not {shape}")
     exact = Enclosed(exact.value.reshape(shape), exact.radius.reshape(shape))
-    bound, loose = bound.reshape(shape), loose.reshape(shape)
-    codes, ratio = _codes(actual, exact, bound, loose)
+    bound = bound.reshape(shape)
+    codes, ratio = _codes(actual, exact, bound)
     if name == OUTPUT and found.problem.empty_rows == "undefined":
         empty = numpy.broadcast_to(found.problem.empty.reshape(*shape[:-1], 1), shape)
         codes = numpy.where(empty & numpy.isnan(actual), UNDEFINED, codes)
@@ -154,14 +181,13 @@ def _shape(problem: Problem, name: str, exact: Enclosed) -> tuple[int, ...]:
     return (*(problem.kv_lead if shared else problem.lead), *exact.shape[-2:])
 
 
-def _codes(actual: Array, exact: Enclosed, bound: Array, loose: Array) -> tuple[Array, Array]:
+def _codes(actual: Array, exact: Enclosed, bound: Array) -> tuple[Array, Array]:
     with numpy.errstate(invalid="ignore", over="ignore", divide="ignore"):
         distance = abs(actual - exact.value)
         # The distance itself is rounded once.
         least = distance * (1 - 2.0**-52) - exact.radius
         most = distance * (1 + 2.0**-52) + exact.radius
         codes = numpy.where(most <= bound, WITHIN, UNCERTAIN)
-        codes = numpy.where((codes == WITHIN) & (least > loose), SUSPICIOUS, codes)
         codes = numpy.where(least > bound, BEYOND, codes)
         codes = numpy.where(~numpy.isfinite(actual), BEYOND, codes)
         codes = numpy.where(numpy.isfinite(bound), codes, UNBOUNDED)

@@ -25,7 +25,8 @@ class Forward:
 
     ``dot`` is s, ``ratio`` tanh(s / c) where there is a cap, ``scores`` w; ``largest`` (heads, n_q,
     1) a float64 near the largest score that is seen, ``normaliser`` log of the sum of
-    exp(w - largest); ``logarithm`` log P, minus infinity where a key is hidden.
+    exp(w - largest); ``logarithm`` log P, minus infinity where a key is hidden. ``seen`` (heads,
+    n_q, n) tells which keys a query sees.
     """
 
     dot: Enclosed
@@ -36,6 +37,7 @@ class Forward:
     logarithm: Enclosed
     weights: Enclosed
     output: Enclosed
+    seen: Array
     how: str
     seconds: float
 
@@ -100,6 +102,7 @@ def forward(problem: Problem) -> Forward:
         logarithm,
         weights,
         output,
+        visible,
         FLOAT64,
         seconds,
     )

@@ -167,7 +167,7 @@ def _from(seen: Seen, dtype: str) -> tuple[Contract, tuple[str, ...]]:
         gradient_times=GRADIENT_COPIES if narrow else 1,
         block=block,
         exp_ulp=2,
-        in_parts=seen.by_hand,
+        in_parts=seen.by_hand or seen.maxima > 0,
         logarithmic=seen.logarithms > 0,
         differentiates_maximum=seen.maxima > 0,
     )

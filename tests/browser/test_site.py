@@ -24,6 +24,8 @@ PAGES = (
     "/notation/",
     "/verify-yours/",
     "/guarantees/",
+    "/measured/",
+    "/in-the-wild/",
     "/jim-john/",
     "/journey/",
     "/formulas/",
@@ -61,7 +63,7 @@ def test_axe_finds_no_violation(page: Page, address: str) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("address", ["/", "/jim-john/", "/formulas/", "/evidence/"])
+@pytest.mark.parametrize("address", ["/", "/jim-john/", "/formulas/", "/evidence/", "/measured/"])
 def test_colours_are_readable_in_the_dark(open_page: OpenPage, address: str) -> None:
     page = open_page(color_scheme="dark")
     page.goto(address)
