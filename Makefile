@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 EVIDENCE := build/evidence.json
+ROUNDING := build/rounding.json
 SITE := site
 # More arguments for pytest: make test ARGS="-k softmax -x"
 ARGS ?=
@@ -33,7 +34,7 @@ install = echo "Installing the pinned packages for [$(1)] into $(VENV)"; \
 	| { grep --line-buffered -E '^ *Downloading .*([0-9]{2}\.[0-9] MB|GB)' || true; }
 
 .PHONY: site
-site: $(VENV)/.katex ## derive and check both sentences, build the site, print a summary (default)
+site: $(VENV)/.katex $(ROUNDING) ## derive and check both sentences, build the site, print a summary (default)
 	@mkdir -p $(dir $(EVIDENCE))
 	$(BIN)/derive check --all --quiet --evidence $(EVIDENCE)
 	$(BIN)/mkdocs build --strict --site-dir $(SITE)
@@ -41,13 +42,18 @@ site: $(VENV)/.katex ## derive and check both sentences, build the site, print a
 
 # MkDocs 1.6 reloads with recent releases of click only when told to.
 .PHONY: serve
-serve: $(VENV)/.katex ## show the site with live reload
+serve: $(VENV)/.katex $(ROUNDING) ## show the site with live reload
 	@mkdir -p $(dir $(EVIDENCE))
 	$(BIN)/derive check --all --quiet --evidence $(EVIDENCE)
 	$(BIN)/mkdocs serve --strict --livereload
 
+# What the rounding bound catches is measured when the code has changed; it takes minutes.
+$(ROUNDING): $(shell find derive numeric -name '*.py' -not -path '*/publish/*') | $(VENV)/.site
+	@mkdir -p $(dir $@)
+	$(BIN)/derive measure --output $@
+
 .PHONY: test
-test: $(VENV)/.katex $(VENV)/.test ## run the tests, the browser tests included
+test: $(VENV)/.katex $(VENV)/.test $(ROUNDING) ## run the tests, the browser tests included
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: third-party

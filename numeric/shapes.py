@@ -32,6 +32,15 @@ class ExampleInputs:
                 return int(self.values[name].shape[axis])
         return None
 
+    def tied_to(self, axis: int) -> list[str]:
+        """Name the tensors of fixed values that have this axis's length: a mask of all scores."""
+        own = self.length(axis)
+        return [
+            name
+            for name, value in self.values.items()
+            if name not in self.variable and own in tuple(getattr(value, "shape", ()))[-2:]
+        ]
+
     def resized(self, axis: int, own: int, length: int) -> ExampleInputs:
         """Return inputs with another length in place of ``own`` on an axis."""
         import torch

@@ -94,7 +94,11 @@ def verify(
         # What cannot be read as a formula can be run all the same, and its rounding bounded.
         own = None
         claims.append(Claim(_given(examples), Verdict.UNDECIDED, reason=str(error)))
-    for tokens, resized in _shapes(examples, boundaries if other_shapes else None) if own else ():
+    tied = examples.tied_to(TOKEN_AXIS)
+    if tied and other_shapes:
+        not_tried.append(f"other numbers of tokens: {', '.join(tied)} is held fixed")
+    resizable = other_shapes and not tied
+    for tokens, resized in _shapes(examples, boundaries if resizable else None) if own else ():
         if any(claim.verdict is Verdict.REFUTED for claim in claims):
             not_tried.append(f"{tokens} tokens, after the refutation")
             continue
@@ -104,7 +108,15 @@ def verify(
             not_tried.append(f"{tokens} tokens: {error}")
             continue
         effort.tell(f"{tokens} tokens")
-        claims.append(decide(setting, effort, partial(_smallest, subjects, resized, effort)))
+        try:
+            claims.append(decide(setting, effort, partial(_smallest, subjects, resized, effort)))
+        except FormulaError as error:
+            # Shapes that the program takes and the formula does not.
+            if resized is examples:
+                raise InputError(
+                    title(reference), "shapes", str(error), "give inputs of the formula's shapes"
+                ) from None
+            not_tried.append(f"{tokens} tokens: {error}")
     return Report(
         program=title(function),
         reference=title(reference),

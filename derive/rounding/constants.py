@@ -105,7 +105,7 @@ CONSTANTS: tuple[Constant, ...] = (
     # Output
     Constant(
         "forward._exponent",
-        "2 * unit(contract.softmax)",
+        "compounded(unit(contract.softmax), unit(contract.softmax))",
         "the difference from the maximum, and its product with the change of base; again where a "
         "block's shift is multiplied in one place and not in another",
     ),

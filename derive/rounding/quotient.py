@@ -101,7 +101,7 @@ def centred(centre: Any = o) -> Step:
         "for $o$ is that mean. So an error that all weights share has no effect, and only the "
         "distance of a value from the output counts, not its size.",
         lambda: identity(claim, given),
-        ("forward._sums",),
+        ("forward._spread",),
     )
 
 
@@ -151,7 +151,7 @@ def spread(terms: str = "both") -> Step:
         "The centred form, term by term. Divided by the sum from below, this is the first part of "
         "the bound.",
         lambda: holds(claim, draw),
-        ("forward._sums",),
+        ("forward._spread",),
     )
 
 
@@ -179,7 +179,7 @@ def convex(nearest: bool = False) -> Step:
         "In the same way the sum of $e_j |v_j|$ over that of $e_j$ is at most the largest "
         "$|v_j|$.",
         check,
-        ("forward._most", "forward._sums"),
+        ("forward._sizes", "forward._spread"),
     )
 
 

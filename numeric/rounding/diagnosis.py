@@ -25,6 +25,9 @@ FINITE_MASKS = (-1.0, -10.0, -100.0, -1e4)
 STEPS = 12
 """Steps of Newton's method for a scale that is not known."""
 
+MOST_NAMED = 2
+"""Mistakes that are named, where several explain the same numbers."""
+
 NEAR = 4.0
 """Bounds within which a mistake explains a number: its own bound may be a little different."""
 
@@ -32,7 +35,7 @@ NEAR = 4.0
 def diagnosis(problem: Problem, contract: Contract, actual: Array) -> tuple[str, ...]:
     """Name the mistakes that explain the output of a program."""
     found = tuple(name for name, other in _mistakes(problem) if _explains(other, contract, actual))
-    return found or _other_scale(problem, contract, actual)
+    return found[:MOST_NAMED] or _other_scale(problem, contract, actual)
 
 
 def _other_scale(problem: Problem, contract: Contract, actual: Array) -> tuple[str, ...]:

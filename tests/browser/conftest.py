@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
 
 PROJECT = Path(__file__).resolve().parents[2]
 EVIDENCE = PROJECT / "build" / "evidence.json"
+ROUNDING = PROJECT / "build" / "rounding.json"
 HOST = "127.0.0.1"
 BROWSER_NAMES = (
     "chromium",
@@ -66,9 +67,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the site, built as ``make site`` builds it, but elsewhere."""
-    if not _evidence_is_current():
+    command = ("-c", "from derive.cli import main; main()")
+    if not _is_current(EVIDENCE):
         EVIDENCE.parent.mkdir(exist_ok=True)
-        _run("-c", "from derive.cli import main; main()", "check", "--all", "--evidence", EVIDENCE)
+        _run(*command, "check", "--all", "--evidence", EVIDENCE)
+    if not _is_current(ROUNDING):
+        _run(*command, "measure", "--output", ROUNDING)
     site = tmp_path_factory.mktemp("site")
     _run("-m", "mkdocs", "build", "--strict", "--site-dir", site)
     return site
@@ -150,11 +154,11 @@ class _SilentHandler(http.server.SimpleHTTPRequestHandler):
         """Keep the test's output free of requests."""
 
 
-def _evidence_is_current() -> bool:
-    """Whether the evidence was written after the last change to the code it speaks about."""
-    if not EVIDENCE.is_file():
+def _is_current(evidence: Path) -> bool:
+    """Whether evidence was written after the last change to the code it speaks about."""
+    if not evidence.is_file():
         return False
-    written = EVIDENCE.stat().st_mtime
+    written = evidence.stat().st_mtime
     sources = (path for part in ("derive", "numeric") for path in (PROJECT / part).rglob("*.*"))
     return all(
         path.stat().st_mtime <= written for path in sources if path.suffix in {".py", ".yaml"}

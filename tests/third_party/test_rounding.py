@@ -27,7 +27,7 @@ pytestmark = [
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 CAUSAL = Options(leading=2, causal="top-left")
 LARGE = (2, 8, 512, 64)
-FEW = ("normal", "later keys score higher", "sharp", "whole numbers", "steep fall", "tiny")
+FEW = ("normal", "sharp", "whole numbers")
 """Families at the largest shape, where each takes seconds."""
 
 
@@ -102,7 +102,7 @@ def unfused(query: Any, key: Any, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("program", [eager, fused, unfused])
+@pytest.mark.parametrize("program", [eager, fused])
 def test_the_largest_shape_is_within_its_bound(program: Any, dtype: Any) -> None:
     claim = check_rounding(
         Checked(program, CAUSAL, dtype, backward=True),
