@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from html import escape
 from textwrap import wrap
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from typing_extensions import TypeAliasType
-
+from derive.records import STRICT, Nested, written
 from derive.visible import visible
 
 WIDTH = 80
-STRICT = {"extra": "forbid"}
-
-Nested = TypeAliasType("Nested", "str | tuple[Nested, ...]")
-"""Numbers as text, nested as deep as a tensor has axes."""
 
 
 class RoundingVerdict(StrEnum):
@@ -139,6 +135,13 @@ class RoundingClaim:
         numbers = [ratio for ratio in found if ratio is not None]
         return None if len(numbers) < len(found) or not numbers else max(numbers)
 
+    def __str__(self) -> str:
+        return "\n".join(lines(self))
+
+    def _repr_html_(self) -> str:
+        """Show the claim in a notebook."""
+        return f"<pre>{escape(str(self))}</pre>"
+
 
 def lines(claim: RoundingClaim) -> list[str]:
     """Return the claim as text."""
@@ -213,11 +216,5 @@ def _witness_lines(witness: RoundingWitness) -> list[str]:
     ]
     if witness.inputs:
         found.append("  for")
-        found += [f"    {name} = {_written(values)}" for name, values in witness.inputs]
+        found += [f"    {name} = {written(values)}" for name, values in witness.inputs]
     return found
-
-
-def _written(values: Any) -> str:
-    if isinstance(values, str):
-        return values
-    return f"[{', '.join(_written(part) for part in values)}]"

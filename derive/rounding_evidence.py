@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from derive.evidence import EvidenceError, fingerprint
 from derive.files import write_aside
+from derive.records import STRICT
 
-STRICT = {"extra": "forbid"}
 FORMAT = 1
 CAUGHT, MISSED, PASSED, FALSE_ALARM, CANNOT = "caught", "missed", "passed", "alarm", "cannot"
 """What a rule says of a wrong program, and of a correct one; or that it cannot judge it."""

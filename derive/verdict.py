@@ -14,20 +14,12 @@ from html import escape
 from textwrap import wrap
 from typing import Any, ClassVar
 
-from typing_extensions import TypeAliasType
-
+from derive.records import STRICT, Nested, written
 from derive.rounding_claim import RoundingClaim
 from derive.rounding_claim import lines as rounding_lines
 from derive.visible import visible
 
 FORMAT = 2
-
-STRICT = {"extra": "forbid"}
-"""How pydantic reads these records from JSON: an unknown part is an error."""
-
-
-Nested = TypeAliasType("Nested", "str | tuple[Nested, ...]")
-"""Numbers as text, nested as deep as a tensor has axes."""
 
 
 class Verdict(StrEnum):
@@ -298,7 +290,7 @@ def _witness_lines(shape: str, witness: Witness) -> list[str]:
     lines.append("  for")
     zero = [name for name, values in witness.inputs if _all_zero(values)]
     lines += [
-        f"    {name} = {_written(values)}" for name, values in witness.inputs if name not in zero
+        f"    {name} = {written(values)}" for name, values in witness.inputs if name not in zero
     ]
     if zero:
         lines.append(f"    {', '.join(zero)} all zero")
@@ -322,7 +314,7 @@ def _input_line(name: str, values: Any) -> str:
         return f"{name} = {values}"
     numbers = [(place, value) for place, value in _entries(values) if value != "0"]
     if len(numbers) > FEW:
-        return f"{name} = {_written(values)}"
+        return f"{name} = {written(values)}"
     entries = [f"{name}[{', '.join(map(str, place))}] = {value}" for place, value in numbers]
     return ", ".join(entries) + f"; all else of {name} zero"
 
@@ -333,9 +325,3 @@ def _entries(values: Any, place: tuple[int, ...] = ()) -> Iterator[tuple[tuple[i
     else:
         for index, part in enumerate(values):
             yield from _entries(part, (*place, index))
-
-
-def _written(values: Any) -> str:
-    if isinstance(values, str):
-        return values
-    return f"[{', '.join(_written(part) for part in values)}]"

@@ -169,9 +169,13 @@ class _Finish:
             error = error + growth * (magnitudes + error) + (parts + terms) * stored.underflow
         error = error + stored.growth * (exact + error) + stored.underflow * (1 + self.scale)
         error = up(error + 2 * underflow(contract.output))
+        error = _stored(contract.gradients, exact, error)
         # The sum may be stored before it is scaled.
         reached = (magnitudes + error) * max(1.0, 1 / self.scale if self.scale else 1.0)
-        over = ~(reached <= float(contract.output.largest or 0))
+        most = float(contract.output.largest or 0)
+        if contract.gradients is not None:
+            most = min(most, float(contract.gradients.precision.largest or 0))
+        over = ~(reached <= most)
         return numpy.where(over, numpy.inf, error)
 
 
@@ -297,6 +301,12 @@ def _scores(
         + 4 * underflow(contract.softmax)
     )
     visible = bound.visible
+    if contract.logarithmic:
+        # Through a log-sum-exp, of all keys or of some, dw comes as a difference of parts, each as
+        # large as P |dP|, and each stored.
+        parts = exact + 2 * numpy.where(visible, exact + error, 0.0).max(-1, keepdims=True)
+        relative = compounded(stored_growth(narrow), u, u, u, u)
+        score_error = up(score_error + relative * computed_weight * parts)
     if contract.differentiates_maximum:
         score_error = _stored(narrow, score, score_error)
         score_error = score_error + _through_maximum(

@@ -38,8 +38,8 @@ from numeric.rounding.judging import (
 from numeric.rounding.problem import Problem, problem
 from numeric.rounding.resolution import BLIND, Resolution, resolution
 from numeric.rounding.running import Failed, compilations, run
-from numeric.rounding.shrinking import simplest
-from numeric.rounding.watching import Inferred, inferred
+from numeric.rounding.shrinking import SEARCHED, searched, simplest
+from numeric.rounding.watching import UNRECOGNISED, Inferred, inferred
 from numeric.rounding.words import words
 
 RESOLVED = ("normal", "later keys score higher")
@@ -47,6 +47,9 @@ RESOLVED = ("normal", "later keys score higher")
 
 OTHER_TOKENS = (1, 2, 3, 33, 65)
 """Other numbers of tokens: the fewest, and one more than powers of two."""
+
+GUESSED = 64.0
+"""Bounds within which an error refutes nothing where softmax was not recognised."""
 
 MOST_WRITTEN = 60
 """Numbers that a witness writes out; of more it names the family that they are of."""
@@ -157,6 +160,7 @@ def check_rounding(
     hidden_anything: bool = False,
     other_shapes: bool = True,
     families: tuple[str, ...] | None = None,
+    search: bool = True,
     shrink: bool = True,
     progress: Progress | None = None,
 ) -> RoundingClaim:
@@ -171,6 +175,8 @@ def check_rounding(
             reach the output.
         other_shapes: Whether other numbers of tokens are tried too, on normal inputs.
         families: Which families of inputs are tried; all that make sense without it.
+        search: Whether small inputs are searched where nothing designed shows a failure, unless
+            families are named or the shape is to stay.
         shrink: Whether the simplest inputs that show a failure are looked for.
         progress: Called with a line of text while the work goes on.
 
@@ -182,7 +188,7 @@ def check_rounding(
     tell(f"{checked.dtype_name}: watching")
     compiled = compilations()
     watched = _watched(checked, shapes, contract, seed)
-    found = _Found(checked, watched.contract)
+    found = _Found(checked, watched.contract, watched.recognised)
     for drawn in designed(
         shapes,
         checked.options,
@@ -196,9 +202,13 @@ def check_rounding(
         found.take(drawn)
     for drawn in _other_tokens(checked, shapes, seed) if other_shapes else ():
         tell(f"{checked.dtype_name}: {drawn.family}")
-        found.take(drawn, must_run=False)
+        found.take(drawn, must_run=False, watch=contract is None)
     if not found.tried:
         raise InputError("families", str(families), "there is none of these names", "leave it out")
+    compiles = compilations() != compiled
+    if search and found.failing is None and other_shapes and families is None and not compiles:
+        tell(f"{checked.dtype_name}: searching")
+        found.search(shapes, seed)
     witness: RoundingWitness | None = None
     likely: tuple[str, ...] = ()
     if found.failing is not None:
@@ -211,7 +221,7 @@ def check_rounding(
             watched.contract,
             found.failing,
             seed,
-            any_shape=compilations() == compiled,
+            any_shape=not compiles,
         )
     outputs = tuple(tally.figures() for tally in found.tallies.values())
     return RoundingClaim(
@@ -250,6 +260,7 @@ class _Found:
 
     checked: Checked
     contract: Contract
+    recognised: bool = True
     tallies: dict[str, _Tally] = field(default_factory=dict)
     tried: list[str] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
@@ -259,10 +270,14 @@ class _Found:
     reference: str = ""
     spent: float = 0.0
 
-    def take(self, drawn: Drawn, *, must_run: bool = True) -> None:
-        """Run the program on these inputs and keep what was seen."""
+    def take(self, drawn: Drawn, *, must_run: bool = True, watch: bool = False) -> None:
+        """Run the program on these inputs and keep what was seen.
+
+        ``watch`` infers the contract anew: of another shape, a loop stores more copies.
+        """
         try:
-            evaluation, judged = self.checked.judge(drawn, self.contract)
+            used = _watched_on(self.checked, drawn).contract if watch else self.contract
+            evaluation, judged = self.checked.judge(drawn, used)
         except (Failed, InputError) as error:
             if must_run and not self.tried:
                 raise InputError(
@@ -273,6 +288,8 @@ class _Found:
                 ) from None
             self.not_tried.append(f"{drawn.family}: {error}")
             return
+        if not self.recognised:
+            judged = tuple(map(_without_contract, judged))
         self.tried.append(drawn.family)
         self.spent += evaluation.seconds
         self.reference = evaluation.forward.how
@@ -284,6 +301,28 @@ class _Found:
                 self.failing = _Failing(drawn, evaluation, one, judged[0])
         if drawn.family in RESOLVED and must_run:
             self.resolved = self.resolved.better(resolution(evaluation))
+
+    def search(self, shapes: Shapes, seed: int) -> None:
+        """Look for small inputs that fail, and take what is found."""
+        small = searched(
+            shapes,
+            self.checked,
+            lambda drawn: _beyond(self.checked, self.contract, drawn),
+            seed,
+        )
+        if small is not None:
+            self.take(small, must_run=False)
+        else:
+            self.tried.append(f"{SEARCHED} small ones of whole numbers")
+
+
+def _without_contract(judged: Judged) -> Judged:
+    """Leave elements open that another order of operations may explain: the contract is a guess."""
+    near = (judged.codes == BEYOND) & (judged.ratio <= GUESSED)
+    if not near.any():
+        return judged
+    codes = numpy.where(near, UNBOUNDED, judged.codes)
+    return replace(judged, codes=codes, causes=(*judged.causes, UNRECOGNISED))
 
 
 def _out_of_range(checked: Checked, contract: Contract) -> tuple[str, ...]:
@@ -300,7 +339,10 @@ def _watched(
 ) -> Inferred:
     if contract is not None:
         return Inferred(declared(contract), ())
-    drawn = next(designed(shapes, checked.options, checked.dtype, seed=seed))
+    return _watched_on(checked, next(designed(shapes, checked.options, checked.dtype, seed=seed)))
+
+
+def _watched_on(checked: Checked, drawn: Drawn) -> Inferred:
     tensors = drawn.tensors(checked.dtype, checked.device)
     try:
         return inferred(lambda: run(checked.program, tensors, tuple(drawn.arrays)), tensors)
@@ -325,6 +367,18 @@ def _other_tokens(checked: Checked, shapes: Shapes, seed: int) -> Iterator[Drawn
             yield replace(drawn, family=f"{tokens} token{'s' * (tokens > 1)}")
 
 
+def _beyond(
+    checked: Checked, contract: Contract, drawn: Drawn, output: str | None = None
+) -> Judged | None:
+    """Return the first output, or the one of that name, with an element beyond its bound."""
+    try:
+        _, judged = checked.judge(drawn, contract)
+    except (Failed, InputError):
+        return None
+    wanted = (one for one in judged if output in (None, one.name) and one.count(BEYOND))
+    return next(wanted, None)
+
+
 def _witness(
     checked: Checked,
     shapes: Shapes,
@@ -337,12 +391,7 @@ def _witness(
     """Return the simplest inputs found; the failing ones themselves where none are."""
 
     def beyond(drawn: Drawn) -> Judged | None:
-        try:
-            _, judged = checked.judge(drawn, contract)
-        except (Failed, InputError):
-            return None
-        wanted = [one for one in judged if one.name == failing.judged.name and one.count(BEYOND)]
-        return wanted[0] if wanted else None
+        return _beyond(checked, contract, drawn, failing.judged.name)
 
     small = simplest(shapes, checked, failing.drawn, beyond, seed, any_shape=any_shape)
     found = None if small is None else beyond(small)

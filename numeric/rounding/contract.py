@@ -53,6 +53,7 @@ class Contract:
         accumulation: Of products and sums in matrix products.
         softmax: Of exp, its sum, and the quotient.
         summation: Of the sum of exponentials, if not ``softmax``; the sum is then stored.
+        gradients: Copies of gradients in another precision than the output's: that of the inputs.
         inputs: Copies of query, key, value and upstream gradient, if they are rounded again.
         scores: Copies of scores, if any is stored below ``accumulation``.
         weights: Copies of weights, whether divided by their sum already or not.
@@ -84,6 +85,7 @@ class Contract:
     score_gradients: Stored | None = None
     output_times: int = 1
     gradient_times: int = 1
+    gradients: Stored | None = None
     block: int | None = None
     exp_ulp: float = 1.0
     exp_floor: float | None = None

@@ -204,11 +204,15 @@ def logarithm_error(
     It is the shift, the logarithm of a sum that itself errs, and their sum, each rounded, with a
     change of base; then it is subtracted from a score, and the exponential of the difference errs
     once more. The sum's exponentials are not those of the weights: their differences from the
-    maximum round anew, in the mean by at most log n.
+    maximum round anew, in the mean by at most log n. Where it is an operation of its own, it is
+    stored like a score.
     """
     own = inverse(contract.sum_growth(n, contract.blocks(n))) - numpy.log1p(-contract.exp_error)
     sizes = abs(at.largest) + at.normaliser.magnitude + worst + exponent.max(-1, keepdims=True)
-    return up(own + 8 * unit(contract.softmax) * (sizes + numpy.log(n) + 1))
+    moved = own + 8 * unit(contract.softmax) * (sizes + numpy.log(n) + 1)
+    if contract.logarithmic and contract.scores is not None:
+        moved = moved + contract.scores.growth * sizes + contract.scores.underflow
+    return up(moved)
 
 
 def _relative(contract: Contract, n: int, blocks: int) -> float:
@@ -285,7 +289,8 @@ def _causes(
             continue
         over = numpy.zeros(reached.shape, dtype=bool)
         for size in sizes:
-            over = over | ~(size <= float(stored.largest or 0))
+            # Where a bound is infinite, it is not overflow that is to blame.
+            over = over | (numpy.isfinite(size) & (size > float(stored.largest or 0)))
         cause = FITS_NOT.format(stored.name)
         found[cause] = found.get(cause, False) | over
     return {cause: rows for cause, rows in found.items() if rows.any()}

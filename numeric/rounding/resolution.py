@@ -21,13 +21,15 @@ class Resolution:
 
     Attributes:
         scale: Relative error of the scale.
-        leak: Weight that a hidden key gets.
+        leak: Weight that a hidden key gets, for the query and key where most is seen.
+        any_leak: The same for whichever query and key.
         row: Error of one query's output, in proportion to its largest element, for the query
             where least is seen.
     """
 
     scale: float | None
     leak: float | None
+    any_leak: float | None
     row: float | None
 
     def better(self, other: Resolution) -> Resolution:
@@ -38,22 +40,24 @@ class Resolution:
                 for pair in (
                     (self.scale, other.scale),
                     (self.leak, other.leak),
+                    (self.any_leak, other.any_leak),
                     (self.row, other.row),
                 )
             )
         )
 
 
-BLIND = Resolution(None, None, None)
+BLIND = Resolution(None, None, None, None)
 LARGEST = 1.0
-MOST_ROWS = 256
-"""Queries whose hidden keys are looked at; evenly spread, where there are more."""
+MOST_ROWS = 1024
+"""Queries whose hidden keys are looked at; evenly spread, where there are more: then nothing is
+said of whichever key."""
 
 
 def resolution(found: Evaluation) -> Resolution:
     """Return what this evaluation resolves."""
     needed = 2 * found.bound.output + 2 * found.forward.output.radius
-    return Resolution(_scale(found, needed), _leak(found, needed), _row(found, needed))
+    return Resolution(_scale(found, needed), *_leak(found, needed), _row(found, needed))
 
 
 def _scale(found: Evaluation, needed: Array) -> float | None:
@@ -76,21 +80,28 @@ def _scale(found: Evaluation, needed: Array) -> float | None:
     return None
 
 
-def _leak(found: Evaluation, needed: Array) -> float | None:
-    """A weight w for a hidden key moves the output by w (v - o)."""
+def _leak(found: Evaluation, needed: Array) -> tuple[float | None, float | None]:
+    """A weight w for a hidden key moves the output by w (v - o).
+
+    Returns the least for any hidden key, and the least that shows whichever key it is.
+    """
     hidden = ~found.bound.visible
     seen = found.bound.visible.any(-1)
-    if not (hidden & seen[..., None]).any():
-        return None
     output, value = found.forward.output.value, found.problem.values_seen
-    best: float | None = None
     places = numpy.argwhere(hidden.any(-1) & seen)
+    least, whichever = numpy.inf, 0.0
     for head, row in places[:: max(1, len(places) // MOST_ROWS)]:
-        apart = abs(value[head][hidden[head, row]] - output[head, row]).max(0)
-        one = _smallest(needed[head, row], apart)
-        if one is not None and (best is None or one < best):
-            best = one
-    return best if best is not None and best <= LARGEST else None
+        apart = abs(value[head][hidden[head, row]] - output[head, row])
+        with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            each = numpy.where(apart > 0, needed[head, row] / apart, numpy.inf).min(-1)
+        least, whichever = min(least, float(each.min())), max(whichever, float(each.max()))
+    if not len(places):
+        return None, None
+    return _within(least), _within(whichever) if len(places) <= MOST_ROWS else None
+
+
+def _within(number: float) -> float | None:
+    return number if number <= LARGEST else None
 
 
 def _row(found: Evaluation, needed: Array) -> float | None:
@@ -104,7 +115,7 @@ def _row(found: Evaluation, needed: Array) -> float | None:
 
 
 def _smallest(needed: Array, slope: Array) -> float | None:
-    with numpy.errstate(divide="ignore", invalid="ignore"):
+    with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = numpy.where((slope > 0) & numpy.isfinite(needed), needed / slope, numpy.inf)
     smallest = float(ratio.min())
     return smallest if numpy.isfinite(smallest) else None

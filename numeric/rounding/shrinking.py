@@ -1,4 +1,4 @@
-"""The simplest inputs that show a failure: Hypothesis looks for whole numbers and few tokens.
+"""Hypothesis looks for inputs that fail, and for the simplest that do: whole numbers, few tokens.
 
 It draws shapes and small whole numbers, most of them zero, and shrinks what fails. Where no small
 inputs fail, the failing ones are cut to as few tokens as still fail.
@@ -30,6 +30,9 @@ SETTINGS = hypothesis.settings(
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
+SEARCHED = 100
+"""How many small inputs are tried where the designed ones show nothing."""
+
 MOST_TOKENS, MOST_DIMENSIONS = 6, 3
 FACTORS = (1, 8, 64)
 """What whole numbers are multiplied by: some failures need large scores."""
@@ -66,6 +69,19 @@ def simplest(
         )
     except NoSuchExample:
         return _fewest_tokens(shapes, failing, fails) if any_shape else None
+
+
+def searched(shapes: Shapes, subject: Subject, fails: Test, seed: int) -> Drawn | None:
+    """Look for small inputs that fail where no designed ones do; None if none are found."""
+    try:
+        return hypothesis.find(
+            _inputs(_shapes(shapes), subject, "contiguous", False),
+            lambda drawn: fails(drawn) is not None,
+            settings=hypothesis.settings(SETTINGS, max_examples=SEARCHED),
+            random=random.Random(seed),
+        )
+    except NoSuchExample:
+        return None
 
 
 @st.composite

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import ceil
 from typing import Any
 
 from numeric.precision import FLOAT32, FLOAT64, PRECISIONS, TFLOAT32, Precision
@@ -47,8 +48,8 @@ TENSOR_CORE = Precision("float32 in tensor cores", 22, -149, 128)
 doi 10.7717/peerj-cs.330). Stated, not measured here."""
 
 GRADIENT_COPIES = 6
-"""Copies in the backward pass are not counted: one for each operation of the forward pass that has
-a score or a weight, and one for the sum over heads that share."""
+"""Copies in the backward pass are not counted: so many with torch's own softmax, one for each
+operation that has a score or a weight, and for the sum over heads that share."""
 
 KERNELS: dict[str, Callable[[str], Contract]] = {
     "_scaled_dot_product_flash_attention_for_cpu": lambda dtype: replace(
@@ -68,12 +69,32 @@ KERNELS: dict[str, Callable[[str], Contract]] = {
 block of 32 queries or more at a time."""
 
 
+UNRECOGNISED = "softmax was not recognised: the widest contract of this type is used"
+
+
+@dataclass
+class Copies:
+    """How many results were stored, and how many numbers they held together."""
+
+    results: int = 0
+    elements: int = 0
+
+    def times(self, whole: int) -> int:
+        """How often each of ``whole`` numbers was stored, at most.
+
+        In a loop over blocks each result holds a part. Blocks that are left out because nothing of
+        them is seen are not more than half.
+        """
+        each = ceil(self.elements / whole)
+        return each if each >= self.results else min(self.results, 2 * each + 1)
+
+
 @dataclass
 class Seen:
     """What was noted while a program ran."""
 
-    dtypes: dict[str, dict[str, int]] = field(default_factory=dict)
-    """How many results of each part were stored in each narrow precision."""
+    dtypes: dict[str, dict[str, Copies]] = field(default_factory=dict)
+    """What of each part was stored in each precision."""
     weighing: dict[str, str] = field(default_factory=dict)
     """Precision in which softmax or exp ran, with the line that asked for it."""
     blocks: list[int] = field(default_factory=list)
@@ -89,14 +110,11 @@ class Inferred:
 
     contract: Contract
     remarks: tuple[str, ...]
+    recognised: bool = True
 
 
-def inferred(run: Callable[[], Any], inputs: Sequence[Any], *, projected: bool = False) -> Inferred:
-    """Run a program, and return the contract that what it did amounts to.
-
-    ``projected`` says that linear maps stand before attention: then every precision that is seen
-    counts for every part.
-    """
+def inferred(run: Callable[[], Any], inputs: Sequence[Any]) -> Inferred:
+    """Run a program, and return the contract that what it did amounts to."""
     import torch
 
     seen = Seen()
@@ -112,13 +130,10 @@ def inferred(run: Callable[[], Any], inputs: Sequence[Any], *, projected: bool =
         )
         if contract.gradient_block is not None and dtype not in ("float32", "float64"):
             remarks += (f"this kernel adds gradients up in {dtype}, block by block",)
-    elif projected or not seen.dtypes.get("weight"):
-        contract = default(dtype)
-        remarks = ("softmax was not recognised: the widest contract of this type is used",)
-        if projected:
-            remarks = ()
+    elif not seen.dtypes.get("weight"):
+        return Inferred(default(dtype), (UNRECOGNISED,), recognised=False)
     else:
-        contract, remarks = _from(seen, dtype)
+        contract, remarks = _from(seen, dtype, inputs)
     if on_gpu and dtype == "float32" and _reduces_float32():
         contract = replace(contract, name=f"{contract.name}, TF32", inputs=Stored(TFLOAT32),
                            weights=Stored(TFLOAT32))  # fmt: skip
@@ -129,14 +144,18 @@ def inferred(run: Callable[[], Any], inputs: Sequence[Any], *, projected: bool =
     return Inferred(contract, remarks)
 
 
-def _from(seen: Seen, dtype: str) -> tuple[Contract, tuple[str, ...]]:
+def _from(seen: Seen, dtype: str, inputs: Sequence[Any]) -> tuple[Contract, tuple[str, ...]]:
     output = PRECISIONS[dtype]
     wide = FLOAT64 if dtype == "float64" else FLOAT32
     softmax, where = _softmax(seen, wide)
     remarks = []
     if softmax.bits < wide.bits:
         remarks.append(f"your softmax ran in {softmax.name} ({where})")
-    stored = {part: _stored(seen, part) for part in ("input", "score", "weight", "output")}
+    query, key, value = inputs[:3]
+    rows = query.numel() // query.shape[-1]
+    whole = {"score": rows * key.shape[-2], "weight": rows * key.shape[-2]}
+    whole["output"] = rows * value.shape[-1]
+    stored = {part: _stored(seen, part, whole.get(part, 1)) for part in PARTS[1:]}
     narrow = output.bits < FLOAT32.bits or any(stored.values())
     if dtype in ("float32", "float64"):
         for part, words in (("input", "inputs"), ("score", "scores"), ("weight", "weights")):
@@ -153,6 +172,10 @@ def _from(seen: Seen, dtype: str) -> tuple[Contract, tuple[str, ...]]:
     if written is not None and written.precision.bits < output.bits:
         remarks.append(f"the output was rounded to {written.precision.name}")
         output = written.precision
+    copies = GRADIENT_COPIES
+    if seen.by_hand:
+        # One operation going forward is at most one copy on each way back.
+        copies += sum(found.times for found in stored.values() if found is not None)
     contract = Contract(
         name=f"{dtype}, as watched",
         output=output,
@@ -162,9 +185,10 @@ def _from(seen: Seen, dtype: str) -> tuple[Contract, tuple[str, ...]]:
         inputs=stored["input"],
         scores=stored["score"],
         weights=stored["weight"],
-        score_gradients=Stored(lowest, GRADIENT_COPIES) if narrow else None,
+        score_gradients=Stored(lowest, copies) if narrow else None,
         output_times=written.times if written is not None else 1,
-        gradient_times=GRADIENT_COPIES if narrow else 1,
+        gradient_times=copies if narrow else 1,
+        gradients=Stored(PRECISIONS[dtype]) if output != PRECISIONS[dtype] else None,
         block=block,
         exp_ulp=2,
         in_parts=seen.by_hand or seen.maxima > 0,
@@ -181,13 +205,16 @@ def _softmax(seen: Seen, wide: Precision) -> tuple[Precision, str]:
     return (precision if precision.bits <= wide.bits else wide), seen.weighing.get(name, "")
 
 
-def _stored(seen: Seen, part: str) -> Stored | None:
-    counts = seen.dtypes.get(part, {})
-    narrow = {n: c for n, c in counts.items() if PRECISIONS[n].bits < FLOAT32.bits}
+def _stored(seen: Seen, part: str, whole: int) -> Stored | None:
+    narrow = {
+        name: copies
+        for name, copies in seen.dtypes.get(part, {}).items()
+        if PRECISIONS[name].bits < FLOAT32.bits
+    }
     if not narrow:
         return None
     lowest = min(narrow, key=lambda n: PRECISIONS[n].bits)
-    return Stored(PRECISIONS[lowest], sum(narrow.values()))
+    return Stored(PRECISIONS[lowest], sum(copies.times(whole) for copies in narrow.values()))
 
 
 def _reduces_float32() -> bool:
@@ -246,8 +273,9 @@ def _watcher() -> Callable[[Seen, Sequence[Any]], AbstractContextManager[Any]]:
             for tensor in results:
                 self.parts[tensor] = part
             if not self.copies(name, args, first):
-                counts = self.seen.dtypes.setdefault(part, {})
-                counts[dtype] = counts.get(dtype, 0) + 1
+                kept = self.seen.dtypes.setdefault(part, {}).setdefault(dtype, Copies())
+                kept.results += 1
+                kept.elements += first.numel()
 
         def product(self, operands: Sequence[str], result: Any) -> str:
             if "weight" in operands or "output" in operands:

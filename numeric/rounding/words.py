@@ -12,9 +12,10 @@ def words(resolved: Resolution) -> tuple[str, ...]:
         f"a scale that is wrong by {resolved.scale:.2g} of itself"
         if resolved.scale is not None
         else f"a wrong scale: {blind}",
-        f"a hidden key that gets a weight of {resolved.leak:.2g}"
+        f"a hidden key that gets a weight of {resolved.leak:.2g} where that shows best"
+        + (f", of {resolved.any_leak:.2g} anywhere" if resolved.any_leak is not None else "")
         if resolved.leak is not None
-        else "no key is hidden: no leak can be seen",
+        else "no leak through a mask can be seen at these inputs",
         f"one query's output that is off by {resolved.row:.2g} of its largest element"
         if resolved.row is not None
         else f"one query's output that is off: {blind}",
