@@ -132,6 +132,9 @@ def _attempt(task: Task, progress: Progress | None = None) -> tuple[Report | Non
         return prove(task, progress), ""
     except InputError as error:
         return None, str(error)
+    except SystemExit:
+        # A program that ends the process would otherwise end it with a status of its own.
+        return None, f"{task.target}: it ends the process; leave out sys.exit"
 
 
 def load(target: str) -> Subject:

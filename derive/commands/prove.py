@@ -142,7 +142,7 @@ def prove(
     """  # noqa: D301 - click reads the character that \b stands for
     if (formula is None) == (against is None):
         raise click.UsageError("say what to compare with: --formula NAME or --against MODULE:NAME")
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    given = {k: v for k, v in options.items() if v is not None and v is not False}
     if against is not None and given:
         wrong = FORMULA_OPTIONS[next(iter(given))]
         raise click.UsageError(f"{wrong} belongs to --formula")

@@ -186,7 +186,7 @@ def _likely(found: Evaluation, output: Judged) -> tuple[str, ...]:
         return causes
     for other in looser_contracts(found.contract, output.actual):
         if keeps(found.problem, other, output.actual):
-            return (f"errors of this size come from {other.name}: that contract it keeps",)
+            return (f"errors of this size come from {other.name}",)
     return ("none of the known mistakes explains these numbers",)
 
 

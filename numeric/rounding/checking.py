@@ -426,7 +426,7 @@ def _likely(contract: Contract, failing: _Failing) -> tuple[str, ...]:
     if found:
         return tuple(f"it looks like this: {name}" for name in found)
     looser = [
-        f"errors of this size come from {other.name}: that contract it keeps"
+        f"errors of this size come from {other.name}"
         for other in looser_contracts(contract, output.actual)
         if keeps(posed, other, output.actual)
     ]

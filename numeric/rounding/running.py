@@ -11,6 +11,7 @@ from typing import Any
 import numpy
 import torch
 
+from derive.errors import InputError
 from numeric.rounding.enclosed import Array
 from numeric.rounding.judging import GRADIENTS, OUTPUT
 
@@ -61,7 +62,7 @@ def run(
                 for name, leaf, gradient in zip(floating, wanted, gradients, strict=True):
                     found = torch.zeros_like(leaf) if gradient is None else gradient
                     results[GRADIENTS[name]] = as_array(found)
-        except Failed:
+        except (Failed, InputError):
             raise
         except Exception as error:
             # Whatever a stranger's program raises, one line says so.

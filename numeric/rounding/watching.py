@@ -20,6 +20,7 @@ from functools import cache
 from math import ceil
 from typing import Any
 
+from derive.errors import InputError
 from numeric.precision import FLOAT32, FLOAT64, PRECISIONS, TFLOAT32, Precision
 from numeric.rounding.contract import CONTRACTS, Contract, Stored, default
 from numeric.user_code import user_line
@@ -86,7 +87,7 @@ class Copies:
         them is seen are not more than half.
         """
         each = ceil(self.elements / whole)
-        return each if each >= self.results else min(self.results, 2 * each + 1)
+        return min(self.results, each if each >= self.results else 2 * each + 1)
 
 
 @dataclass
@@ -155,7 +156,8 @@ def _from(seen: Seen, dtype: str, inputs: Sequence[Any]) -> tuple[Contract, tupl
     rows = query.numel() // query.shape[-1]
     whole = {"score": rows * key.shape[-2], "weight": rows * key.shape[-2]}
     whole["output"] = rows * value.shape[-1]
-    stored = {part: _stored(seen, part, whole.get(part, 1)) for part in PARTS[1:]}
+    whole["input"] = min(tensor.numel() for tensor in (query, key, value))
+    stored = {part: _stored(seen, part, whole[part]) for part in PARTS[1:]}
     narrow = output.bits < FLOAT32.bits or any(stored.values())
     if dtype in ("float32", "float64"):
         for part, words in (("input", "inputs"), ("score", "scores"), ("weight", "weights")):
@@ -260,6 +262,10 @@ def _watcher() -> Callable[[Seen, Sequence[Any]], AbstractContextManager[Any]]:
                 self.seen.kernel = name
             first = results[0]
             dtype = str(first.dtype).removeprefix("torch.")
+            if dtype not in PRECISIONS:
+                raise InputError(
+                    dtype, name, "no contract is known for this type", "declare one with --contract"
+                )
             if name in PRODUCTS:
                 part = self.product(operands, first)
             elif name in WEIGHING and part == "score":

@@ -47,6 +47,9 @@ def factory():
     module = nn.MultiheadAttention(4, 2, batch_first=True)
     return (lambda x: module(x, x, x)[0]), (torch.randn(1, 2, 4),)
 
+def leaving(query, key, value):
+    raise SystemExit(0)
+
 def nothing():
     return 3
 
@@ -226,6 +229,30 @@ def test_a_dask_cluster_takes_the_work():
     ):
         found = outcomes(reports(tasks(), executor=client.get_executor()))
     assert found == outcomes(reports(tasks()))
+
+
+def test_a_program_that_ends_the_process_is_no_pass():
+    ((_, report, problem),) = reports([Task("mine.py:leaving", "scaled-dot-product", sizes=SIZES)])
+    assert report is None
+    assert problem == "mine.py:leaving: it ends the process; leave out sys.exit"
+
+
+def test_a_soft_cap_of_zero_is_refused():
+    found = CliRunner().invoke(
+        main,
+        [
+            "prove",
+            "mine.py:attention",
+            "--formula",
+            "scaled-dot-product",
+            "--shape",
+            SHAPE,
+            "--soft-cap",
+            "0",
+        ],
+    )
+    assert found.exit_code == 2
+    assert "write a positive number" in found.output
 
 
 def test_a_task_is_loaded_and_proved():

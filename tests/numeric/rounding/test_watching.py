@@ -10,6 +10,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention, softmax
 
+from derive.errors import InputError
 from numeric.precision import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from numeric.rounding.contract import Contract, Stored
 from numeric.rounding.watching import Inferred, inferred
@@ -120,3 +121,19 @@ def test_watching_changes_no_number(program: Callable[..., Any]) -> None:
     kept = []
     inferred(lambda: kept.append(program(*given)), given)
     assert torch.equal(kept[0], program(*given))
+
+
+def test_copies_of_blocks_are_counted_by_what_they_hold() -> None:
+    def chunked(query: Any, key: Any, value: Any) -> Any:
+        return torch.cat([eager(part, key, value) for part in query.split(1, -2)], -2)
+
+    def scaled(query: Any, key: Any, value: Any) -> Any:
+        return (query * 0.5 @ key.mT).softmax(-1) @ value
+
+    assert contract(chunked, torch.bfloat16).scores == Stored(BFLOAT16, 5)
+    assert contract(scaled, torch.bfloat16).inputs == Stored(BFLOAT16, 1)
+
+
+def test_a_type_without_contract_is_named() -> None:
+    with pytest.raises(InputError, match=r"float8_e4m3fn: .*: no contract is known for this type"):
+        watched(lambda *given: eager(*given).to(torch.float8_e4m3fn).float(), torch.float32)
