@@ -77,7 +77,8 @@ def assert_within_bound(
         empty_rows: What a query that sees no key gets: "zero", "uniform" (the mean of all values);
             "undefined" expects NaN, the 0/0 of the formula.
         contract: Precisions, as a ``Contract`` or the name of one; without it, those that fused and
-            eager programs of ``actual``'s type keep.
+            eager programs of ``actual``'s type keep. For gradients that is wide, since it covers
+            autograd through an online softmax: name your kernel's, such as "float32 fused".
         grad_output: Upstream gradient, where ``gradients`` are judged too.
         gradients: Those of query, key and value.
 
@@ -87,7 +88,11 @@ def assert_within_bound(
         InputError: The arguments do not belong together.
     """
     __tracebackhide__ = True
-    if isinstance(mask, torch.Tensor) and mask.dtype != torch.bool:
+    if mask is not None and mask.dtype != torch.bool and not mask.is_floating_point():
+        raise InputError(
+            "mask", str(mask.dtype), "whole numbers may mean either", "give booleans or floats"
+        )
+    if mask is not None and mask.dtype != torch.bool:
         if bias is not None:
             raise InputError(
                 "mask", str(mask.dtype), "it holds numbers, and there is a bias too", "add them up"

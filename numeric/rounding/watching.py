@@ -193,7 +193,7 @@ def _from(seen: Seen, dtype: str, inputs: Sequence[Any]) -> tuple[Contract, tupl
         gradients=Stored(PRECISIONS[dtype]) if output != PRECISIONS[dtype] else None,
         block=block,
         exp_ulp=2,
-        in_parts=seen.by_hand or seen.maxima > 0,
+        in_parts=seen.by_hand or seen.maxima > 0 or seen.logarithms > 0,
         logarithmic=seen.logarithms > 0,
         differentiates_maximum=seen.maxima > 0,
     )

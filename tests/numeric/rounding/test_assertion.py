@@ -118,6 +118,8 @@ def test_arguments_that_do_not_belong_together() -> None:
         assert_within_bound(
             output, query, key, value, mask=torch.zeros(17, 17), bias=torch.zeros(17, 17)
         )
+    with pytest.raises(InputError, match="whole numbers may mean either"):
+        assert_within_bound(output, query, key, value, mask=torch.ones(17, 17, dtype=torch.int64))
     with pytest.raises(InputError, match="it does not fit the scores"):
         assert_within_bound(output, query, key, value, mask=torch.ones(3, 17, dtype=torch.bool))
     with pytest.raises(InputError, match="there is none of this name"):
