@@ -12,7 +12,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
-from sympy import Add, Dummy, Expr, Indexed, IndexedBase, Mul, Pow, Sum, Symbol, exp, floor, tanh
+from sympy import (
+    Add,
+    Dummy,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Mul,
+    Pow,
+    Sum,
+    Symbol,
+    cos,
+    exp,
+    floor,
+    sin,
+    tanh,
+)
 
 from derive.binding import freshen, rename
 from derive.brackets import Bracket, Equals
@@ -75,6 +90,10 @@ def readings(value: Expr, factor: Expr, summed: Sizes, by: IndexedBase) -> Itera
         yield from readings(value.args[0], factor * value, summed, by)
     elif isinstance(value, tanh):
         yield from readings(value.args[0], factor * (1 - value**2), summed, by)
+    elif isinstance(value, cos | sin):
+        angle = value.args[0]
+        slope = -sin(angle) if isinstance(value, cos) else cos(angle)
+        yield from readings(angle, factor * slope, summed, by)
     elif isinstance(value, Pow) and value.exp.is_number:
         slope = value.exp * value.base ** (value.exp - 1)
         yield from readings(value.base, factor * slope, summed, by)

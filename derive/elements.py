@@ -26,8 +26,10 @@ from sympy import (
     S,
     Sum,
     Symbol,
+    cos,
     exp,
     floor,
+    sin,
     tanh,
 )
 
@@ -61,6 +63,12 @@ class Algebra(Protocol[Scalar]):
     def tanh(self, argument: Scalar) -> Scalar:
         """Return the hyperbolic tangent."""
 
+    def cos(self, angle: Scalar) -> Scalar:
+        """Return the cosine of an angle in radians."""
+
+    def sin(self, angle: Scalar) -> Scalar:
+        """Return the sine of an angle in radians."""
+
     def sqrt(self, radicand: Scalar) -> Scalar:
         """Return the square root."""
 
@@ -77,7 +85,7 @@ class UnknownNode(FormulaError):
     def __init__(self, expression: Expr) -> None:
         super().__init__(
             f"{type(expression).__name__} in {expression}: formulas are made of entries, numbers, "
-            "sums, products, quotients, exp, tanh, sqrt, largest and brackets; "
+            "sums, products, quotients, exp, tanh, cos, sin, sqrt, largest and brackets; "
             "rewrite it with those"
         )
 
@@ -180,6 +188,9 @@ class Elements(Generic[Scalar]):
             return algebra.exp(self.value(expression.args[0], where))
         if isinstance(expression, tanh):
             return algebra.tanh(self.value(expression.args[0], where))
+        if isinstance(expression, cos | sin):
+            function = algebra.cos if isinstance(expression, cos) else algebra.sin
+            return function(self.value(expression.args[0], where))
         if isinstance(expression, Mul):
             return self.product(ordered_factors(expression, self._lead), where)
         if isinstance(expression, Pow):

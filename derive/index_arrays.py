@@ -12,7 +12,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy
-from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, S, Sum, Symbol, exp, tanh
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integer,
+    Mul,
+    Pow,
+    S,
+    Sum,
+    Symbol,
+    cos,
+    exp,
+    sin,
+    tanh,
+)
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.binding import Lengths
@@ -25,6 +40,9 @@ from derive.labelled import Labelled, LabelledArrays
 from derive.sizes import sizes as sizes_of
 from derive.tensors import Tensor, Tensors
 from derive.whole_numbers import Axes, WholeArray, WholeNumbers
+
+FUNCTIONS = (tanh, cos, sin)
+"""Functions that an algebra knows by name, or not at all."""
 
 Given = Mapping[IndexedBase, Any]
 """A tensor, or a numpy array: of booleans or integers it is whole numbers, else constants."""
@@ -125,10 +143,13 @@ class IndexArrays:
             raise FormulaError(
                 f"{expression} compares whole numbers: give masks as arrays of integers or booleans"
             )
-        if isinstance(expression, exp | tanh):
+        if isinstance(expression, exp):
             inner = self.value(expression.args[0])
-            function = self.tensors.exp if isinstance(expression, exp) else self._tanh
-            return Labelled(inner.axes, function(inner.tensor))
+            return Labelled(inner.axes, self.tensors.exp(inner.tensor))
+        if isinstance(expression, FUNCTIONS):
+            inner = self.value(expression.args[0])
+            name = type(expression).__name__
+            return Labelled(inner.axes, self.tensors.function(name, inner.tensor))
         raise UnknownNode(expression)
 
     def entries(self, expression: Indexed) -> Labelled:
@@ -223,16 +244,13 @@ class IndexArrays:
             return self.labelled.multiply([inner] * int(exponent))
         raise UnknownNode(factor)
 
-    def _tanh(self, tensor: Tensor[Any]) -> Tensor[Any]:
-        return self.tensors.function("tanh", tensor)
-
 
 def _repeated(stages: Iterable[Stage]) -> dict[Expr, int]:
     """Count the functions of arrays that occur more than once with the same letters."""
     counts: dict[Expr, int] = {}
 
     def visit(expression: Expr) -> None:
-        if isinstance(expression, exp | tanh):
+        if isinstance(expression, exp | tanh | cos | sin):
             counts[expression] = counts.get(expression, 0) + 1
             if counts[expression] > 1:
                 return

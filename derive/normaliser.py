@@ -6,7 +6,7 @@ Sources: the two notes; the shifted form is the one that frameworks compute.
 
 from __future__ import annotations
 
-from sympy import exp
+from sympy import Expr, IndexedBase, Mul, Symbol, exp
 
 from derive.formula import Choice, D, Stage, a, i, j, largest, m, s, total
 
@@ -28,14 +28,25 @@ def by_sum() -> Choice:
     )
 
 
-def softmax() -> Choice:
-    """D[i] = sum_j exp(s[i, j]);  a[i, j] = exp(s[i, j]) / D[i]."""
+def softmax(
+    scores: IndexedBase = s,
+    *,
+    lead: tuple[Symbol, ...] = (),
+    allowed: tuple[Expr, ...] = (),
+) -> Choice:
+    """D[i] = sum_j exp(s[i, j]);  a[i, j] = exp(s[i, j]) / D[i].
+
+    ``scores`` is the array that stands for s, ``lead`` are indices before all others, such as h
+    for heads. ``allowed`` are factors of i and j that are 1 where query i may see key j, else 0.
+    """
+    place = (*lead, i, j)
+    weight = Mul(*allowed, exp(scores[place]))
     return Choice(
         "normalise",
-        "softmax",
+        "softmax over the keys that a query may see" if allowed else "softmax",
         (
-            Stage(D[i], total(exp(s[i, j]), j)),
-            Stage(a[i, j], exp(s[i, j]) / D[i]),
+            Stage(D[place[:-1]], total(weight, j)),
+            Stage(a[place], weight / D[place[:-1]]),
         ),
     )
 

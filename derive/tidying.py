@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sympy import Add, Expr, Indexed, IndexedBase, Mul, Pow, Rational, Sum, exp, tanh
+from sympy import Add, Expr, Indexed, IndexedBase, Mul, Pow, Rational, Sum, cos, exp, sin, tanh
 
 from derive.binding import rename, same
 from derive.formula import Stage
@@ -24,7 +24,7 @@ class Tidier:
         stages = tuple(stages)
         self.indicators = indicators
         self.products = [
-            s for s in stages if not isinstance(s.value, Sum) and s.value.has(exp, tanh)
+            s for s in stages if not isinstance(s.value, Sum) and s.value.has(exp, tanh, cos, sin)
         ]
         self.sums = [fold(s) for s in stages if isinstance(s.value, Sum) and s.value.has(exp)]
 

@@ -53,6 +53,12 @@ class Balls:
     def tanh(self, argument: Ball) -> Ball:
         return argument.tanh()
 
+    def cos(self, angle: Ball) -> Ball:
+        return angle.cos()
+
+    def sin(self, angle: Ball) -> Ball:
+        return angle.sin()
+
     def sqrt(self, radicand: Ball) -> Ball:
         return radicand.sqrt()
 

@@ -41,6 +41,7 @@ from numeric.on_demand import OnDemand
 from numeric.precision import Precision
 
 _BALLS = Balls()
+_NO_BOUND = "no bound is known for a program's cosine or sine"
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +175,14 @@ class Rounding:
         """A hyperbolic tangent: no bound is known for the program's own, so none is claimed."""
         exact = argument.exact.tanh()
         return Rounded(exact, _INFINITY, argument.cause or "no bound is known for a program's tanh")
+
+    def cos(self, angle: Rounded) -> Rounded:
+        """A cosine: no bound is known for the program's own, so none is claimed."""
+        return Rounded(angle.exact.cos(), _INFINITY, angle.cause or _NO_BOUND)
+
+    def sin(self, angle: Rounded) -> Rounded:
+        """A sine: no bound is known for the program's own, so none is claimed."""
+        return Rounded(angle.exact.sin(), _INFINITY, angle.cause or _NO_BOUND)
 
     def sqrt(self, radicand: Rounded) -> Rounded:
         """A square root: one rounding, and the error of what it is taken of.

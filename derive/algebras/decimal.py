@@ -44,6 +44,12 @@ class Decimal:
     def tanh(self, argument: Any) -> Any:
         return self.context.tanh(argument)
 
+    def cos(self, angle: Any) -> Any:
+        return self.context.cos(angle)
+
+    def sin(self, angle: Any) -> Any:
+        return self.context.sin(angle)
+
     def sqrt(self, radicand: Any) -> Any:
         return self.context.sqrt(radicand)
 

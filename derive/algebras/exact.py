@@ -35,6 +35,12 @@ class Exact:
     def tanh(self, argument: Fraction) -> NoReturn:
         raise NotRational(f"tanh({argument})")
 
+    def cos(self, angle: Fraction) -> NoReturn:
+        raise NotRational(f"cos({angle})")
+
+    def sin(self, angle: Fraction) -> NoReturn:
+        raise NotRational(f"sin({angle})")
+
     def sqrt(self, radicand: Fraction) -> NoReturn:
         raise NotRational(f"sqrt({radicand})")
 

@@ -39,6 +39,12 @@ class Interval:
         """1 - 2 / (e^(2 u) + 1), in which the argument stands once: no width is added."""
         return 1 - 2 / (self.context.exp(2 * argument) + 1)
 
+    def cos(self, angle: Any) -> Any:
+        return self.context.cos(angle)
+
+    def sin(self, angle: Any) -> Any:
+        return self.context.sin(angle)
+
     def sqrt(self, radicand: Any) -> Any:
         return self.context.sqrt(radicand)
 

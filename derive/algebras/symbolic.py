@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Add, Expr, Max, Mul, Rational, exp, sqrt, tanh
+from sympy import Add, Expr, Max, Mul, Rational, cos, exp, sin, sqrt, tanh
 
 
 class Symbolic:
@@ -29,6 +29,12 @@ class Symbolic:
 
     def tanh(self, argument: Expr) -> Expr:
         return tanh(argument)
+
+    def cos(self, angle: Expr) -> Expr:
+        return cos(angle)
+
+    def sin(self, angle: Expr) -> Expr:
+        return sin(angle)
 
     def sqrt(self, radicand: Expr) -> Expr:
         return sqrt(radicand)

@@ -78,6 +78,12 @@ class Notation(Protocol):
     def tanh(self, argument: Phrase) -> Phrase:
         """Write a hyperbolic tangent."""
 
+    def cos(self, angle: Phrase) -> Phrase:
+        """Write a cosine."""
+
+    def sin(self, angle: Phrase) -> Phrase:
+        """Write a sine."""
+
     def sqrt(self, radicand: Phrase) -> Phrase:
         """Write a square root."""
 
@@ -150,6 +156,12 @@ class Latex:
 
     def tanh(self, argument: Phrase) -> Phrase:
         return Phrase(rf"\tanh\left({argument}\right)")
+
+    def cos(self, angle: Phrase) -> Phrase:
+        return Phrase(rf"\cos\left({angle}\right)")
+
+    def sin(self, angle: Phrase) -> Phrase:
+        return Phrase(rf"\sin\left({angle}\right)")
 
     def sqrt(self, radicand: Phrase) -> Phrase:
         return Phrase(rf"\sqrt{{{radicand}}}")
@@ -232,6 +244,12 @@ class Text:
     def tanh(self, argument: Phrase) -> Phrase:
         return Phrase(f"tanh({argument})")
 
+    def cos(self, angle: Phrase) -> Phrase:
+        return Phrase(f"cos({angle})")
+
+    def sin(self, angle: Phrase) -> Phrase:
+        return Phrase(f"sin({angle})")
+
     def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
         return Phrase(f"[{left} {relation.replace('<=', '≤')} {right}]")
 
@@ -297,6 +315,12 @@ class Speech(Text):
 
     def tanh(self, argument: Phrase) -> Phrase:
         return Phrase(f"the hyperbolic tangent of {self.bracketed(argument, PRODUCT)}")
+
+    def cos(self, angle: Phrase) -> Phrase:
+        return Phrase(f"the cosine of {self.bracketed(angle, PRODUCT)}")
+
+    def sin(self, angle: Phrase) -> Phrase:
+        return Phrase(f"the sine of {self.bracketed(angle, PRODUCT)}")
 
     def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
         words = {"<=": "is at most", "<": "is below", "=": "is"}[relation]

@@ -1,0 +1,23 @@
+"""The causal mask: no query sees a later token."""
+
+from __future__ import annotations
+
+from derive.formula import K, Q, V
+from derive.options import Options
+from derive.scaled_dot_product import scaled_dot_product_attention
+from derive.variants.inputs import key, query, value
+from derive.variants.scaled_dot_product import VASWANI
+from derive.variants.variant import Variant
+
+VARIANT = Variant(
+    key="causal",
+    title="Causal mask",
+    family="Masks",
+    summary=(
+        "Query i sees the keys up to its own place, so that a token cannot be predicted from "
+        "itself or from what follows it."
+    ),
+    mechanism=scaled_dot_product_attention(Options(causal="top-left")),
+    sources=(VASWANI,),
+    inputs={Q: query(), K: key(), V: value()},
+)
