@@ -57,6 +57,7 @@ class Lengths:
             base: tuple(shape) for base, shape in shapes.items()
         }
         self._lengths: dict[Symbol, int | Expr] = {}
+        self._declared: dict[Symbol, int | Expr] = {}
 
     def __getitem__(self, symbol: Symbol) -> int | Expr:
         return self._lengths[symbol]
@@ -84,7 +85,9 @@ class Lengths:
             # i and j mean the rows and columns of this stage; sizes (n, d) mean the same in all.
             for index in stage.target.indices:
                 self._lengths.pop(index, None)
+            self._declared = self._declared_by(stage)
             self.visit(stage.value, f"{stage}")
+            self._declared = {}
             if stage.shape:
                 self._learn_shape(stage)
             missing = [t for t in stage.target.indices if t not in self]
@@ -114,11 +117,28 @@ class Lengths:
                     f"but {expression} names {len(expression.indices)}"
                 )
             for index, length in zip(expression.indices, shape, strict=True):
-                if index.is_Symbol:
+                if index.is_Symbol and not self._is_part(index, length):
                     self._unify(index, length, context)
         else:
             for part in expression.args:
                 self.visit(part, context)
+
+    def _declared_by(self, stage: Stage) -> dict[Symbol, int | Expr]:
+        """Return how far a stage says that its indices count."""
+        if not stage.shape:
+            return {}
+        return dict(zip(stage.target.indices, map(self.length, stage.shape), strict=True))
+
+    def _is_part(self, index: Symbol, length: int | Expr) -> bool:
+        """Tell whether a declared index reads the first part of a longer axis: Q[i, p], p <= d/2.
+
+        Sizes in letters are taken at the stage's word; numbers are compared.
+        """
+        declared = self._declared.get(index, length)
+        if isinstance(declared, int) and isinstance(length, int):
+            return declared < length
+        in_letters = isinstance(declared, Expr) and isinstance(length, Expr)
+        return in_letters and declared != length
 
     def _learn_shape(self, stage: Stage) -> None:
         """Compare the declared shape of a target with what its value says, where that says it."""
@@ -132,13 +152,15 @@ class Lengths:
     def _visit_bounded(self, expression: ExprWithLimits, context: str) -> None:
         body, index, _, high = opened(expression)
         # A free index of the same letter outside of the sum is another one.
-        outside = self._lengths.pop(index, None)
+        outside, declared = self._lengths.pop(index, None), self._declared.pop(index, None)
         self.visit(body, context)
         length = self._lengths.pop(index, None)
         if length is not None and high.is_Symbol and high not in UPPER_LIMIT:
             self._unify(high, length, context)
         if outside is not None:
             self._lengths[index] = outside
+        if declared is not None:
+            self._declared[index] = declared
 
     def _unify(self, symbol: Symbol, length: int | Expr, context: str) -> None:
         known = self._lengths.setdefault(symbol, length)

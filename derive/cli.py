@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from derive.commands.atlas import atlas
 from derive.commands.explain import explain
+from derive.commands.implementations import implementations
 from derive.commands.measure import measure
+from derive.commands.mechanisms import compare, gradient, properties, show_mechanism
 from derive.commands.prove import prove
 from derive.commands.recheck import recheck
 from derive.commands.torch_side import torch_side
@@ -54,11 +58,14 @@ def main() -> None:
 
 
 @main.command("list")
-def list_() -> None:
-    """List the built-in sentences and the mechanisms.
+@click.option("--json", "as_json", is_flag=True, help="Print the whole atlas as JSON.")
+def list_(as_json: bool) -> None:
+    """List the built-in sentences, the mechanisms of the two notes, and the atlas.
 
-    Example: derive list
-    """
+    \b
+    Examples: derive list
+              derive list --json > atlas.json
+    """  # noqa: D301 - click reads the character that \b stands for
     from rich.table import Table
 
     from derive.attention import MECHANISMS
@@ -66,23 +73,37 @@ def list_() -> None:
     from derive.publish.notation import Text
     from derive.publish.trimmed import Trimmed
     from derive.publish.writing import equation
+    from derive.variants import ATLAS
 
+    if as_json:
+        from derive.publish.atlas_data import atlas_as_data
+
+        with console(stderr=True).status("deriving the atlas"):
+            data = atlas_as_data()
+        click.echo(_json(data))
+        return
     screen = console()
     sentences = Table("sentence", "tokens", "dimensions", "text", box=None, pad_edge=False)
     for name in BUILT_IN:
         example = load(name)
         tokens, dimensions = example.shape
         sentences.add_row(name, str(tokens), str(dimensions), example.sentence)
-    mechanisms = Table("mechanism", "formula", box=None, pad_edge=False)
+    mechanisms = Table("of the notes", "formula", box=None, pad_edge=False)
     for key, mechanism in MECHANISMS.items():
         mechanisms.add_row(key, "\n".join(equation(stage, Text()) for stage in mechanism.stages))
     screen.print(Trimmed(sentences))
     screen.print()
     screen.print(Trimmed(mechanisms))
+    screen.print()
+    atlas = Table("of the atlas", "what it is", "family", "source", box=None, pad_edge=False)
+    for key, variant in ATLAS.items():
+        source = variant.sources[0]
+        atlas.add_row(key, variant.title, variant.family, f"{source.authors} {source.year}")
+    screen.print(Trimmed(atlas))
 
 
 @main.command()
-@click.argument("example")
+@click.argument("what", metavar="SENTENCE|MECHANISM")
 @click.option(
     "--query", help="The token that asks, or its position from 1 (#2 if it looks like a token)."
 )
@@ -112,8 +133,12 @@ def list_() -> None:
 @click.option(
     "--substituted", is_flag=True, help="The context vector in the inputs alone, no piece named."
 )
+@click.option("--tokens", type=click.IntRange(1, 6), help="Of a mechanism: for how many tokens.")
+@click.option("--dim", type=click.IntRange(1, 6), help="Of a mechanism: for how many dimensions.")
+@click.pass_context
 def show(
-    example: str,
+    context: click.Context,
+    what: str,
     query: str | None,
     stage: str | None,
     format_: str,
@@ -121,21 +146,35 @@ def show(
     digits: int,
     general: bool,
     substituted: bool,
+    tokens: int | None,
+    dim: int | None,
 ) -> None:
-    """Show a sentence worked step by step for one query.
+    """Show a sentence worked step by step for one query, or a mechanism written out.
 
-    EXAMPLE is a built-in sentence (see 'derive list') or the path of a YAML file.
+    SENTENCE is a built-in one (see 'derive list') or the path of a YAML file, MECHANISM a key of
+    the atlas, which is written out for a few tokens.
 
     \b
     Examples: derive show journey --query starts
               derive show my-sentence.yaml --format latex
+              derive show causal --tokens 3 --dim 2 --format latex
     """  # noqa: D301 - click reads the character that \b stands for
+    given = {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    if _is_mechanism(what):
+        _refuse(given - {"what", "tokens", "dim", "format_"}, "is about a sentence", what)
+        show_mechanism(what, tokens or 2, dim, format_)
+        return
+    _refuse(given & {"tokens", "dim"}, "is about a mechanism of the atlas", what)
     from derive.attention import MECHANISMS
     from derive.examples import load
     from derive.publish.notation import Latex, Text
     from derive.publish.telling import ROLES, is_written_out, tell
 
-    loaded = load(example)
+    loaded = load(what)
     position = loaded.query if query is None else loaded.position(query, key="--query")
     if substituted:
         _show_substituted(loaded, MECHANISMS[mechanism], position, format_)
@@ -154,11 +193,28 @@ def show(
         from derive.publish.terminal import too_long
 
         click.echo(
-            f"derive: {example}: tokens: {too_long(telling)}; the general formulas and the numbers "
+            f"derive: {what}: tokens: {too_long(telling)}; the general formulas and the numbers "
             "are shown instead; add --general to ask for just these",
             err=True,
         )
         sys.exit(ANSWERED_IN_PART)
+
+
+def _is_mechanism(name: str) -> bool:
+    """Tell whether a name is a key of the atlas, which takes time to read."""
+    from derive.examples import BUILT_IN
+
+    if name in BUILT_IN or not name.replace("-", "").isalnum() or Path(name).exists():
+        return False
+    from derive.variants import ATLAS
+
+    return name in ATLAS
+
+
+def _refuse(options: set[str], why: str, what: str) -> None:
+    for name in sorted(options):
+        option = f"--{name.removesuffix('_').replace('_', '-')}"
+        raise InputError(what, "", f"{option} {why}", f"leave out {option}")
 
 
 def _show_substituted(example: Example, mechanism: Mechanism, query: int, format_: str) -> None:
@@ -267,8 +323,13 @@ def _json(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
 
 
+main.add_command(atlas)
+main.add_command(compare)
 main.add_command(explain)
+main.add_command(gradient)
+main.add_command(implementations)
 main.add_command(measure)
+main.add_command(properties)
 main.add_command(prove)
 main.add_command(recheck)
 

@@ -109,9 +109,18 @@ def ordered_factors(expression: Mul, lead: tuple[Symbol, ...]) -> tuple[Expr, ..
     return tuple(sorted(expression.args, key=key))
 
 
-def ordered_terms(expression: Add) -> list[Expr]:
-    """Return the terms of a sum, those with a minus sign last: s[i, j] - m[i]."""
-    return sorted(expression.args, key=lambda term: bool(term.could_extract_minus_sign()))
+def ordered_terms(expression: Add, lead: tuple[Symbol, ...] = ()) -> list[Expr]:
+    """Return the terms of a sum as a person writes them, those with a minus sign last.
+
+    s[i, j] - m[i]; and as with factors, what holds the first index of the target goes first.
+    """
+    places = {index: place for place, index in enumerate(lead)}
+
+    def key(term: Expr) -> tuple[bool, bool, int]:
+        first = min((places[t] for t in term.free_symbols if t in places), default=len(lead))
+        return bool(term.could_extract_minus_sign()), not term.is_number, first
+
+    return sorted(expression.args, key=key)
 
 
 def split_quotient(factors: Iterable[Expr]) -> tuple[list[Expr], list[Expr]]:
@@ -183,7 +192,9 @@ class Elements(Generic[Scalar]):
         if isinstance(expression, Largest):
             return self.terms(expression, where, algebra.largest)
         if isinstance(expression, Add):
-            return algebra.add([self.value(term, where) for term in ordered_terms(expression)])
+            return algebra.add(
+                [self.value(t, where) for t in ordered_terms(expression, self._lead)]
+            )
         if isinstance(expression, exp):
             return algebra.exp(self.value(expression.args[0], where))
         if isinstance(expression, tanh):

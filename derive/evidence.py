@@ -187,7 +187,7 @@ def fingerprint() -> str:
     a program that has changed since says nothing about the one that is there.
     """
     text = {
-        "code": _checked_code(),
+        "code": checked_code(),
         "mechanisms": {name: mechanism.canonical() for name, mechanism in MECHANISMS.items()},
         "sentences": {
             name: [
@@ -200,7 +200,7 @@ def fingerprint() -> str:
     return hashlib.sha256(_canonical(text).encode()).hexdigest()
 
 
-def _checked_code() -> dict[str, str]:
+def checked_code() -> dict[str, str]:
     """Return the text of each module by its name, found without importing ``numeric``."""
     spec = find_spec("numeric")
     folders = [Path(__file__).parent, *([Path(spec.origin).parent] if spec and spec.origin else [])]

@@ -123,8 +123,7 @@ class _Backward:
             return []
         if stage.array != self.output:
             gradient = self.total(stage.array)
-            if self.inside(choice, stage):
-                # A row's denominator is a means: its gradient is put where it is needed.
+            if self.inside(choice, stage, gradient):
                 weight = gradient
             else:
                 found.append(self.choice(stage.array, gradient))
@@ -148,12 +147,18 @@ class _Backward:
             f"gradient by {base}", f"what reaches {base} back through: {through}", (stage,)
         )
 
-    def inside(self, choice: Choice, stage: Stage) -> bool:
-        """Tell whether an array serves its own choice alone, with fewer axes than its result."""
+    def inside(self, choice: Choice, stage: Stage, gradient: Expr) -> bool:
+        """Tell whether an array is a means of its own choice alone, whose gradient is not stated.
+
+        So is a row's denominator, with fewer axes than the result, and what is scaled by a number:
+        its gradient is put where it is needed.
+        """
         readers = {s.array for s in self.mechanism.stages if stage.array in s.reads}
         own = {s.array for s in choice.stages}
         fewer = len(stage.target.indices) < len(choice.stages[-1].target.indices)
-        return fewer and readers <= own
+        number, rest = gradient.as_coeff_Mul()
+        scaled = isinstance(rest, Indexed) and number != 1
+        return (fewer or scaled) and readers <= own
 
 
 def _shapes(

@@ -158,7 +158,7 @@ class IndexArrays:
         if tensor is None:
             raise FormulaError(f"{expression}: no array was given for {expression.base}")
         axes = tuple(expression.indices)
-        if len(set(axes)) == len(axes) and all(map(self.whole.is_index, axes)):
+        if len(set(axes)) == len(axes) and self.whole.count_all(axes, tensor.shape):
             return Labelled(axes, tensor)
         gather = self.whole.gather(expression, tensor.shape)
         return Labelled(gather.axes, self.tensors.rearrange(gather, tensor))

@@ -28,7 +28,7 @@ def rewrite(left: Expr, right: Expr) -> Rule:
         raise FormulaError(f"{left} = {right}: the left side does not say what {names} is")
 
     def rule(expression: Expr) -> Expr:
-        for binding in _match(pattern, expression, variables, {}):
+        for binding in matches(pattern, expression, variables, {}):
             return rename(right, binding)
         if not expression.args:
             return expression
@@ -116,9 +116,23 @@ def _lettered(expression: Expr, taken: frozenset[str]) -> Expr:
     return expression.func(*(_lettered(part, taken) for part in expression.args))
 
 
+_NEIGHBOURS = {
+    "j": "lr",
+    "l": "jr",
+    "k": "ch",
+    "c": "kh",
+    "i": "pq",
+    "h": "g",
+    "g": "h",
+    "e": "f",
+    "f": "e",
+}
+"""Letters for an index whose own is taken."""
+
+
 def _alternatives(name: str) -> Iterator[str]:
     yield name
-    yield from {"j": "lr", "l": "jr", "k": "ch", "c": "kh", "i": "pq"}.get(name, "")
+    yield from _NEIGHBOURS.get(name, "")
     yield from (f"{name}_{number}" for number in range(1, 100))
 
 
@@ -129,7 +143,7 @@ def _rebuild(expression: Expr, rule: Rule) -> Expr:
     return expression.func(*(rule(part) for part in expression.args))
 
 
-def _match(
+def matches(
     pattern: Expr, expression: Expr, variables: frozenset[Symbol], binding: Binding
 ) -> Iterator[dict[Symbol, Expr]]:
     """Yield each way to choose indices for ``variables`` that makes the two the same."""
@@ -146,7 +160,7 @@ def _match(
             return
         shared = Dummy(inner.name, **inner.assumptions0)
         left, right = left.xreplace({inner: shared}), right.xreplace({other: shared})
-        for found in _match(left, right, variables, binding):
+        for found in matches(left, right, variables, binding):
             if shared not in {t for v in found.values() for t in v.free_symbols}:
                 yield found
     elif not (variables & pattern.free_symbols or pattern.has(ExprWithLimits)):
@@ -168,7 +182,7 @@ def _match_ordered(
     if not patterns:
         yield dict(binding)
         return
-    for found in _match(patterns[0], parts[0], variables, binding):
+    for found in matches(patterns[0], parts[0], variables, binding):
         yield from _match_ordered(patterns[1:], parts[1:], variables, found)
 
 
@@ -182,6 +196,6 @@ def _match_unordered(
         yield dict(binding)
         return
     for place, part in enumerate(parts):
-        for found in _match(patterns[0], part, variables, binding):
+        for found in matches(patterns[0], part, variables, binding):
             rest = parts[:place] + parts[place + 1 :]
             yield from _match_unordered(patterns[1:], rest, variables, found)

@@ -1,31 +1,183 @@
-"""What is surely positive: the sign of an expression, from the signs of its parts."""
+"""What is surely positive, or surely not negative: signs of expressions from those of their parts.
+
+The rules hold for all real inputs and all sizes: e^u > 0; sizes and places are positive; squares
+are not negative; a bracket is 0 or 1; sums, products, quotients and powers of terms that are not
+negative are not negative, wherever they are defined. A sum of terms that are not negative is
+positive if one of them is, such as the term of the query's own token, which a causal mask keeps.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
+from enum import IntEnum
+from itertools import product
 
-from sympy import Add, Expr, Indexed, IndexedBase, Mul, Pow, Sum, exp
+from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Sum, Symbol, exp
+
+from derive.binding import freshen
+from derive.brackets import AtMost, Below, Bracket, Equals
+from derive.formula import UPPER_LIMIT, Largest, Stage, opened
+
+MOST_BRACKETS = 6
+"""How many different brackets an expression may have for all their values to be tried."""
+
+
+class Sign(IntEnum):
+    """What is shown of a number, the weakest first."""
+
+    UNKNOWN = 0
+    NOT_NEGATIVE = 1
+    POSITIVE = 2
 
 
 def is_positive(expression: Expr, positive: Collection[IndexedBase] = ()) -> bool:
     """Tell whether ``expression`` is above zero for all real inputs.
 
-    ``positive`` names arrays whose entries are known to be above zero. The rules: e^u > 0; sizes
-    are positive; sums (of one term or more), products, quotients and powers of positive terms are
-    positive. ``False`` means not shown, never shown to be otherwise.
+    ``positive`` names arrays whose entries are known to be above zero. ``False`` means not shown,
+    never shown to be otherwise.
     """
+    signs = KnownSigns(dict.fromkeys(positive, Sign.POSITIVE))
+    return signs.of(expression) is Sign.POSITIVE
 
-    def shown(part: Expr) -> bool:
-        return is_positive(part, positive)
 
-    if isinstance(expression, exp):
-        return True
+def signs_of(
+    stages: Iterable[Stage],
+    indicators: Collection[IndexedBase] = (),
+    sizes: Mapping[Symbol, Expr] | None = None,
+) -> KnownSigns:
+    """Return what is known of the sign of each array, from the equations in order.
+
+    ``indicators`` hold zeros and ones; ``sizes`` are equations between sizes.
+    """
+    signs = KnownSigns({}, frozenset(indicators), sizes or {})
+    for stage in stages:
+        signs.known[stage.array] = signs.of(stage.value)
+    return signs
+
+
+class KnownSigns:
+    """Signs of expressions, given those of arrays in ``known``."""
+
+    def __init__(
+        self,
+        known: Mapping[IndexedBase, Sign],
+        indicators: frozenset[IndexedBase] = frozenset(),
+        sizes: Mapping[Symbol, Expr] | None = None,
+    ) -> None:
+        self.known = dict(known)
+        self.indicators = indicators
+        self.sizes = dict(sizes or {})
+
+    def of(self, expression: Expr) -> Sign:
+        """Return what is shown of ``expression``."""
+        if isinstance(expression, exp):
+            return Sign.POSITIVE
+        if self._is_flag(expression):
+            return Sign.NOT_NEGATIVE
+        if isinstance(expression, Indexed):
+            return self.known.get(expression.base, Sign.UNKNOWN)
+        if isinstance(expression, Sum):
+            return self._sum(expression)
+        if isinstance(expression, Largest):
+            return self.of(expression.function)
+        if isinstance(expression, Mul):
+            return min(self.of(part) for part in expression.args)
+        if isinstance(expression, Add):
+            return self._terms(expression)
+        if isinstance(expression, Pow):
+            return self._power(expression)
+        plain = expression.is_Number or expression.is_Symbol
+        if plain and expression.is_positive:
+            return Sign.POSITIVE
+        return Sign.NOT_NEGATIVE if plain and expression.is_nonnegative else Sign.UNKNOWN
+
+    def _terms(self, expression: Add) -> Sign:
+        signs = [self.of(part) for part in expression.args]
+        if min(signs) is not Sign.UNKNOWN:
+            return max(signs)
+        return self._flags(expression)
+
+    def _power(self, expression: Pow) -> Sign:
+        if not expression.exp.is_Rational:
+            return Sign.UNKNOWN
+        base = self.of(expression.base)
+        if expression.exp.is_negative and base is not Sign.UNKNOWN:
+            # What is divided by is not zero, so that not negative means positive.
+            return Sign.POSITIVE
+        if base is Sign.UNKNOWN and expression.exp.is_even and expression.base.is_real:
+            return Sign.POSITIVE if expression.exp.is_negative else Sign.NOT_NEGATIVE
+        return base
+
+    def _sum(self, expression: Sum) -> Sign:
+        body, index, low, high = opened(freshen(expression))
+        sign = self.of(body)
+        if sign is not Sign.NOT_NEGATIVE or low != 1:
+            return sign
+        # One term that is surely there and positive is enough: that of the first place, or that
+        # of another index that counts as far.
+        others = sorted(body.free_symbols & UPPER_LIMIT.keys(), key=str)
+        places = [
+            Integer(1),
+            *(t for t in others if self._size(UPPER_LIMIT[t]) == self._size(high)),
+        ]
+        if any(self.of(settled(body.xreplace({index: p}))) is Sign.POSITIVE for p in places):
+            return Sign.POSITIVE
+        return sign
+
+    def _flags(self, expression: Expr) -> Sign:
+        """Try every value of the brackets and of the entries of masks in an expression."""
+        flags = sorted(_atoms(expression, self._is_flag), key=str)
+        if not flags or len(flags) > MOST_BRACKETS:
+            return Sign.UNKNOWN
+        letters = [Symbol(f"flag_{place}") for place in range(len(flags))]
+        bare = _replaced(expression, dict(zip(flags, letters, strict=True)))
+        if bare.free_symbols - set(letters) or bare.atoms(Indexed):
+            return Sign.UNKNOWN
+        values = [
+            bare.xreplace(dict(zip(letters, map(Integer, choice), strict=True)))
+            for choice in product((0, 1), repeat=len(flags))
+        ]
+        if all(value.is_positive for value in values):
+            return Sign.POSITIVE
+        return Sign.NOT_NEGATIVE if all(v.is_nonnegative for v in values) else Sign.UNKNOWN
+
+    def _is_flag(self, expression: Expr) -> bool:
+        entry = isinstance(expression, Indexed) and expression.base in self.indicators
+        return isinstance(expression, Bracket) or entry
+
+    def _size(self, size: Expr) -> Expr:
+        renamed: Expr = size.xreplace(self.sizes)
+        return renamed
+
+
+def settled(expression: Expr) -> Expr:
+    """Put 1 or 0 in place of every bracket that is so for all places and sizes."""
+    if isinstance(expression, Bracket):
+        left, right = expression.args
+        gap = (right - left).expand()
+        if isinstance(expression, AtMost):
+            holds, fails = gap.is_nonnegative, gap.is_negative
+        elif isinstance(expression, Below):
+            holds, fails = gap.is_positive, gap.is_nonpositive
+        else:
+            holds, fails = gap.is_zero, isinstance(expression, Equals) and gap.is_nonzero
+        return Integer(1) if holds else Integer(0) if fails else expression
+    if not expression.args or isinstance(expression, Indexed):
+        return expression
+    return expression.func(*(settled(part) for part in expression.args))
+
+
+def _atoms(expression: Expr, wanted: Callable[[Expr], bool]) -> set[Expr]:
+    if wanted(expression):
+        return {expression}
     if isinstance(expression, Indexed):
-        return expression.base in positive
-    if isinstance(expression, Sum):
-        return shown(expression.function)
-    if isinstance(expression, Add | Mul):
-        return all(shown(part) for part in expression.args)
-    if isinstance(expression, Pow):
-        return bool(expression.exp.is_Rational) and shown(expression.base)
-    return bool((expression.is_Number or expression.is_Symbol) and expression.is_positive)
+        return set()
+    return {found for part in expression.args for found in _atoms(part, wanted)}
+
+
+def _replaced(expression: Expr, letters: Mapping[Expr, Expr]) -> Expr:
+    if expression in letters:
+        return letters[expression]
+    if not expression.args or isinstance(expression, Indexed):
+        return expression
+    return expression.func(*(_replaced(part, letters) for part in expression.args))

@@ -65,6 +65,13 @@ class WholeNumbers:
         """Return how far an index counts."""
         return self._counting[index]
 
+    def count_all(self, indices: Sequence[Expr], shape: Sequence[int]) -> bool:
+        """Tell whether each is an index that counts as far as the axis is long."""
+        pairs = zip(indices, shape, strict=False)
+        return len(indices) == len(shape) and all(
+            self.is_index(t) and self.length(t) == length for t, length in pairs
+        )
+
     def size(self, symbol: Symbol) -> int | None:
         """Return a size, such as n; None for an index, and where nothing says it."""
         if symbol in self._counting or symbol not in self.lengths:
@@ -145,7 +152,8 @@ class WholeNumbers:
         chosen: list[int] = []
         for place, index in enumerate(entry.indices):
             alone = sum(index in other.free_symbols for other in entry.indices) == 1
-            (whole if self.is_index(index) and alone else chosen).append(place)
+            all_of_it = alone and self.count_all([index], [shape[place]])
+            (whole if all_of_it else chosen).append(place)
         positions = [self.value(entry.indices[place]) for place in chosen]
         for position, place in zip(positions, chosen, strict=True):
             if position.entries.min() < 1 or position.entries.max() > shape[place]:

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from numpy import isfinite
-from sympy import IndexedBase, Pow, Rational, exp
+from numpy import empty, isfinite, ndindex
+from sympy import IndexedBase, Pow, Rational, cos, exp, sin, tanh
 
 from derive.algebras.decimal import LARGEST_EXPONENT, Decimal
 from derive.algebras.exact import Exact
 from derive.elements import Elements
 from derive.errors import InputError
 from derive.examples import Example
-from derive.formula import Mechanism, x
+from derive.formula import FormulaError, Mechanism, x
+from derive.sizes import sizes
+from derive.variants.variant import Variant
 
 MOST_TOKENS = 200
 """The longest sentence that is worked in numbers for all pairs of tokens."""
@@ -65,10 +67,33 @@ def work_out(example: Example, mechanism: Mechanism) -> Worked:
     write down, and for scores that sum to zero where the mechanism divides by that sum.
     """
     _check_size(example)
-    algebra = Exact() if is_rational(mechanism) else Decimal()
-    given = {x: example.array(lambda value: algebra.number(Rational(value)))}
+    return _worked(example, mechanism, {x: example.array()})
+
+
+@cache
+def work_out_variant(example: Example, variant: Variant) -> Worked:
+    """Compute every stage of a mechanism of the atlas for ``example``, whose vectors it takes.
+
+    Raises ``InputError`` as ``work_out`` does, and for vectors that do not fit its matrices.
+    """
+    _check_size(example)
+    vectors = example.array()
     try:
-        arrays = Elements(algebra, given).run(mechanism.stages)
+        given = {base: source.make(vectors) for base, source in variant.inputs.items()}
+    except FormulaError as error:
+        raise InputError(
+            example.where, "vectors", str(error), "give vectors of three numbers, as the atlas has"
+        ) from None
+    return _worked(example, variant.mechanism, given)
+
+
+def _worked(example: Example, mechanism: Mechanism, exact: dict[IndexedBase, Any]) -> Worked:
+    algebra = Exact() if is_rational(mechanism) else Decimal()
+    given = {base: _converted(entries, algebra) for base, entries in exact.items()}
+    shapes = {base: entries.shape for base, entries in given.items()}
+    try:
+        known = sizes(mechanism, shapes)
+        arrays = Elements(algebra, given, known).run(mechanism.stages)
     except ZeroDivisionError:
         raise InputError(
             example.where,
@@ -84,6 +109,13 @@ def work_out(example: Example, mechanism: Mechanism) -> Worked:
             f"scale the vectors down until every score is below {LARGEST_EXPONENT:.0e}",
         ) from None
     return Worked(example, mechanism, arrays)
+
+
+def _converted(entries: Any, algebra: Exact | Decimal) -> Any:
+    result = empty(entries.shape, dtype=object)
+    for place in ndindex(*entries.shape):
+        result[place] = algebra.number(Rational(entries[place]))
+    return result
 
 
 def _check_size(example: Example) -> None:
@@ -108,6 +140,7 @@ def _check_size(example: Example) -> None:
 def is_rational(mechanism: Mechanism) -> bool:
     """Tell whether a mechanism needs nothing but the four arithmetic operations."""
     return not any(
-        stage.value.has(exp) or any(not power.exp.is_Integer for power in stage.value.atoms(Pow))
+        stage.value.has(exp, tanh, cos, sin)
+        or any(not power.exp.is_Integer for power in stage.value.atoms(Pow))
         for stage in mechanism.stages
     )

@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy
 from flint import arb
-from sympy import IndexedBase, Rational
+from sympy import IndexedBase, Rational, Symbol
 
 from derive.formula import Mechanism
 from numeric.balls import Ball, Balls, ball, working_bits
@@ -41,7 +41,6 @@ from numeric.on_demand import OnDemand
 from numeric.precision import Precision
 
 _BALLS = Balls()
-_NO_BOUND = "no bound is known for a program's cosine or sine"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +63,17 @@ class Rounded:
 class Rounding:
     """The rules, for one precision; ``exp_ulp`` bounds the error of the program's exp.
 
-    ``exp_ulp`` is taken on trust, in units in the last place of exp(y); a test measures it.
+    ``exp_ulp`` is taken on trust, in units in the last place of exp(y); a test measures it. So is
+    ``function_ulp``, the same for its tanh, cos and sin; without it nothing is claimed of these.
     """
 
-    def __init__(self, precision: Precision, exp_ulp: Fraction | int) -> None:
-        self.precision = precision
+    def __init__(
+        self,
+        precision: Precision,
+        exp_ulp: Fraction | int,
+        function_ulp: Fraction | int | None = None,
+    ) -> None:
+        self.precision, self.function_ulp = precision, function_ulp
         self.u = ball(precision.unit_roundoff)
         self.underflow = ball(precision.smallest_subnormal / 2)
         self.exp_relative = ball(2 * precision.unit_roundoff * exp_ulp)
@@ -172,17 +177,16 @@ class Rounding:
         return self.within_range(exact, error, abs(exact) + error, (exponent,))
 
     def tanh(self, argument: Rounded) -> Rounded:
-        """A hyperbolic tangent: no bound is known for the program's own, so none is claimed."""
-        exact = argument.exact.tanh()
-        return Rounded(exact, _INFINITY, argument.cause or "no bound is known for a program's tanh")
+        """A hyperbolic tangent: the error of its argument, and the program's own."""
+        return self._flat(argument.exact.tanh(), argument, "tanh")
 
     def cos(self, angle: Rounded) -> Rounded:
-        """A cosine: no bound is known for the program's own, so none is claimed."""
-        return Rounded(angle.exact.cos(), _INFINITY, angle.cause or _NO_BOUND)
+        """A cosine: the error of its angle, and the program's own."""
+        return self._flat(angle.exact.cos(), angle, "cosine")
 
     def sin(self, angle: Rounded) -> Rounded:
-        """A sine: no bound is known for the program's own, so none is claimed."""
-        return Rounded(angle.exact.sin(), _INFINITY, angle.cause or _NO_BOUND)
+        """A sine: the error of its angle, and the program's own."""
+        return self._flat(angle.exact.sin(), angle, "sine")
 
     def sqrt(self, radicand: Rounded) -> Rounded:
         """A square root: one rounding, and the error of what it is taken of.
@@ -206,6 +210,18 @@ class Rounding:
         exact = _BALLS.largest([value.exact for value in values])
         error = _BALLS.largest([value.error for value in values])
         return Rounded(exact, error, _inherited(values))
+
+    def _flat(self, exact: Ball, argument: Rounded, name: str) -> Rounded:
+        """A function f with |f'| <= 1: |f(y) - f(x)| <= |y - x|, and the program's own error.
+
+        One unit in the last place of f(y) is at most 2 u |f(y)| + h.
+        """
+        if self.function_ulp is None:
+            cause = argument.cause or f"no bound is known for a program's {name}"
+            return Rounded(exact, _INFINITY, cause)
+        reached = abs(exact) + argument.error
+        own = ball(self.function_ulp) * 2 * (self.u * reached + self.underflow)
+        return self.within_range(exact, argument.error + own, reached + own, (argument,))
 
     def within_range(
         self, exact: Ball, error: Ball, reached: Ball, operands: Sequence[Rounded]
@@ -232,17 +248,21 @@ def rounding_bounds(
     precision: Precision,
     exp_ulp: Fraction | int,
     rows: Sequence[int] | None = None,
+    *,
+    function_ulp: Fraction | int | None = None,
+    sizes: Mapping[Symbol, int] | None = None,
 ) -> dict[IndexedBase, Any]:
     """Return exact values and bounds of every stage: object arrays of ``Rounded``.
 
     ``given`` holds the exact inputs as object arrays of ``Fraction``. With ``rows``, counted from
-    0, only those rows of each stage are worked out; the other entries are ``None``.
+    0, only those rows of each stage are worked out; the other entries are ``None``. ``sizes`` are
+    those that no shape tells by itself; ``function_ulp`` is as in ``Rounding``.
     Raises ``ZeroDivisionError`` where a denominator is exactly zero.
     """
     with working_bits(precision):
-        algebra = Rounding(precision, exp_ulp)
+        algebra = Rounding(precision, exp_ulp, function_ulp)
         rounded = {base: _each(algebra.number, entries) for base, entries in given.items()}
-        entries = OnDemand(algebra, rounded, mechanism.stages)
+        entries = OnDemand(algebra, rounded, mechanism.stages, sizes)
         return {stage.array: entries.rows(stage, rows) for stage in mechanism.stages}
 
 

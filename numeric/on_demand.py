@@ -24,8 +24,14 @@ class _Pending:
 class OnDemand(Elements[Scalar]):
     """Evaluate each entry when it is first read."""
 
-    def __init__(self, algebra: Algebra[Scalar], given: Arrays, stages: Sequence[Stage]) -> None:
-        super().__init__(algebra, given)
+    def __init__(
+        self,
+        algebra: Algebra[Scalar],
+        given: Arrays,
+        stages: Sequence[Stage],
+        sizes: Mapping[Symbol, int] | None = None,
+    ) -> None:
+        super().__init__(algebra, given, sizes)
         self.lengths.learn(stages)
         for stage in stages:
             entries = numpy.empty(self.lengths.shapes[stage.array], dtype=object)

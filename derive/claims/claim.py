@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sympy import Expr, IndexedBase, MatrixExpr
 
+from derive.claims.subject import Subject
 from derive.derivation import Derivation, DerivationError
-from derive.formula import Mechanism, Stage
+from derive.formula import Stage, a
 from derive.matrix_form import matrix_product
 from derive.witness import Difference, Reading, Shapes, shown
+
+Kind = Literal[
+    "permutation", "earlier tokens", "places", "continuity", "shares", "magnitude", "conclusion"
+]
+"""What an argument is about; ``proof_check`` checks each kind in a way of its own."""
 
 
 @dataclass(frozen=True)
 class Signs:
-    """A proof that an entry is positive: the entry, and what it is by definition."""
+    """A proof that an entry is positive, or not negative: the entry, and its definition."""
 
     entry: Expr
     definition: Expr
+    strict: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,44 @@ class Expansion:
     entries: int
 
 
-Proof = tuple[Derivation | Signs | MatrixProduct | Expansion, ...]
+@dataclass(frozen=True)
+class Line:
+    """One line of an argument: what it is about, and what is said of it.
+
+    ``bound`` is there in arguments about magnitude: what is at least the entry's magnitude.
+    """
+
+    about: Expr
+    words: str
+    bound: Expr | None = None
+
+
+@dataclass(frozen=True)
+class Structural:
+    """A proof that reads the equations one after the other, a line for each."""
+
+    kind: Kind
+    lines: tuple[Line, ...]
+
+
+Part = Derivation | Signs | MatrixProduct | Expansion | Structural
+Proof = tuple[Part, ...]
+About = Callable[[Subject], tuple[IndexedBase, ...]]
+
+
+def anything(_subject: Subject) -> bool:
+    """Say that a claim applies to every mechanism."""
+    return True
+
+
+def of_weights(_subject: Subject) -> tuple[IndexedBase, ...]:
+    """Say that a claim is about the weights."""
+    return (a,)
+
+
+def of_nothing(_subject: Subject) -> tuple[IndexedBase, ...]:
+    """Say that a claim is about the form of equations, whatever their values."""
+    return ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +89,29 @@ class Claim:
     """A property that a mechanism may have.
 
     ``prove`` returns the parts of a proof or raises ``DerivationError``; ``fails`` looks for the
-    property's failure at one input; ``shapes`` are the input shapes to try, smallest first.
-    ``consequence`` says what it means for a reader, ``nonzero`` what the claim itself takes not to
-    be zero.
+    property's failure at one input; ``shapes`` are the input shapes to try, smallest first, where
+    the mechanism is none of the atlas. ``consequence`` says what it means for a reader,
+    ``nonzero`` what the claim itself takes not to be zero; a bracket is not zero where it holds.
+    ``applies`` says of which mechanisms it can be asked, ``about`` which arrays it is about: what
+    they divide by must not be zero.
     """
 
     name: str
     title: str
-    prove: Callable[[Mechanism], Proof]
-    fails: Callable[[Mechanism, Reading], Difference | None]
+    prove: Callable[[Subject], Proof]
+    fails: Callable[[Subject, Reading], Difference | None]
     shapes: tuple[Shapes, ...]
     consequence: str
-    nonzero: tuple[Expr, ...] = ()
+    nonzero: Callable[[Subject], tuple[Expr, ...]] = lambda _subject: ()
+    applies: Callable[[Subject], bool] = anything
+    about: About = of_weights
 
 
-def product_of(base: IndexedBase) -> Callable[[Mechanism], Proof]:
+def product_of(base: IndexedBase) -> Callable[[Subject], Proof]:
     """Return a proof that ``base`` is the product of two matrices."""
 
-    def prove(mechanism: Mechanism) -> Proof:
-        stage = mechanism.stage(base)
+    def prove(subject: Subject) -> Proof:
+        stage = subject.mechanism.stage(base)
         product = matrix_product(stage)
         if product is None:
             raise DerivationError(f"{stage} is not the product of two matrices")
@@ -72,7 +120,7 @@ def product_of(base: IndexedBase) -> Callable[[Mechanism], Proof]:
     return prove
 
 
-def never(_mechanism: Mechanism, _reading: Reading) -> Difference | None:
+def never(_subject: Subject, _reading: Reading) -> Difference | None:
     """Find no failure: for claims that are proved or left undecided."""
     return None
 

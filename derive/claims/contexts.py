@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from sympy import Indexed, Symbol
+from sympy import Expr, Indexed, Mul
 
-from derive.claims.claim import Claim, Proof, never, product_of
-from derive.claims.weights import from_scores, positive_weights, rows_sum
-from derive.derivation import derive
-from derive.formula import K, Mechanism, Q, Stage, V, a, array, i, j, total, x, z
+from derive.claims.chains import chain, defining
+from derive.claims.claim import Claim, Proof, never, of_nothing, product_of
+from derive.claims.subject import Subject
+from derive.claims.weights import has_weights, rows_sum, weights_not_negative
+from derive.derivation import DerivationError
+from derive.formula import K, Q, Stage, V, a, array, opened, total, x, z
 from derive.rewriting import distribute, fold, pull_out, rewrite
-from derive.witness import Difference, Reading, Shapes, shown, surely_below
+from derive.witness import (
+    Difference,
+    Reading,
+    Shapes,
+    entries_of,
+    entry_name,
+    shown,
+    surely_below,
+)
 
 b = array("b")
 """An array that may be anything: a bound for each column."""
@@ -22,37 +32,54 @@ SENTENCES: tuple[Shapes, ...] = (
 )
 
 
-def _in_hull(mechanism: Mechanism) -> Proof:
-    context = mechanism.stage(z)
-    value, column = _value_entry(context)
-    bounded = derive(
-        total(a[i, j] * (b[column] - value), j),
-        b[column] - context.target,
+def _has_context(subject: Subject) -> bool:
+    return has_weights(subject) and subject.context is not None
+
+
+def _in_hull(subject: Subject) -> Proof:
+    context, weight, value = _parts(subject)
+    if weight.base != a:
+        raise DerivationError(f"nothing shows that {weight} sums to 1 over the keys")
+    column = tuple(t for t in context.target.indices if t != subject.query)
+    bound = array("b") if b not in subject.shapes else subject.spare()[0]
+    key = weight.indices[-1]
+    bounded = chain(
+        total(weight * (bound[column] - value), key),
+        bound[column] - context.target,
         [
             ("multiply out", distribute),
-            ("b does not depend on j", pull_out),
-            ("the weights of one query sum to 1", rewrite(*rows_sum(mechanism).goal)),
-            ("the definition of z, read backwards", fold(context)),
+            (f"{bound} does not depend on {key}", pull_out),
+            ("the weights of one query sum to 1", rewrite(*rows_sum(subject).goal)),
+            (f"the definition of {context.array}, read backwards", fold(context)),
         ],
-        (*from_scores(mechanism), context),
+        (*defining(subject.normaliser), context),
     )
-    return positive_weights(mechanism), rows_sum(mechanism), bounded
+    return weights_not_negative(subject), rows_sum(subject), bounded
 
 
-def _outside_hull(mechanism: Mechanism, reading: Reading) -> Difference | None:
-    context = mechanism.stage(z)
-    value, _ = _value_entry(context)
-    arrays = reading.run(mechanism.stages)
-    found, values = arrays[z][0, 0], list(arrays[value.base][:, 0])
-    low, high = min(values), max(values)
-    if surely_below(found, low) or surely_below(high, found):
-        return Difference("z_11", f"between {shown(low)} and {shown(high)}", shown(found))
+def _outside_hull(subject: Subject, reading: Reading) -> Difference | None:
+    context, weight, value = _parts(subject)
+    key = weight.indices[-1]
+    arrays = reading.run(subject.upstream([context.array], reading.inputs))
+    found = arrays[context.array]
+    keys = arrays[weight.base].shape[-1]
+    for place, entry in entries_of(found):
+        where = dict(zip(context.target.indices, place, strict=True))
+        values = [reading.value(arrays, value, {**where, key: p}) for p in range(1, keys + 1)]
+        low, high = min(values), max(values)
+        if surely_below(entry, low) or surely_below(high, entry):
+            name = entry_name(context.array, place)
+            return Difference(name, f"between {shown(low)} and {shown(high)}", shown(entry))
     return None
 
 
-def _value_entry(context: Stage) -> tuple[Indexed, Symbol]:
-    (value,) = (entry for entry in context.value.atoms(Indexed) if entry.base != a)
-    return value, context.target.indices[1]
+def _parts(subject: Subject) -> tuple[Stage, Indexed, Expr]:
+    """Return the weighted sum, the weight in it and what is weighted."""
+    if subject.context is None:
+        raise DerivationError(f"{subject.mechanism.title}: nothing is a weighted sum over the keys")
+    context, weight = subject.context
+    body, _, _, _ = opened(context.value)
+    return context, weight, Mul(*(part for part in Mul.make_args(body) if part != weight))
 
 
 IN_HULL = Claim(
@@ -62,6 +89,8 @@ IN_HULL = Claim(
     _outside_hull,
     SENTENCES,
     "Weights above 0 that sum to 1 mix the vectors: a bound b_k on all x_jk bounds z_ik too.",
+    applies=_has_context,
+    about=lambda subject: (_parts(subject)[0].array,),
 )
 CONTEXT_IS_PRODUCT = Claim(
     "contexts-are-a-matrix-product",
@@ -70,4 +99,5 @@ CONTEXT_IS_PRODUCT = Claim(
     never,
     (),
     "Row i of the product is the context vector of query i.",
+    about=of_nothing,
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from derive.claims.claim import Claim, Expansion, Proof, never
+from derive.claims.claim import Claim, Expansion, Proof, never, of_nothing
+from derive.claims.subject import Subject
 from derive.expansion import compare_forms
-from derive.formula import Mechanism
 
 
-def _same_entries(mechanism: Mechanism) -> Proof:
-    return (Expansion(compare_forms(mechanism)),)
+def _same_entries(subject: Subject) -> Proof:
+    return (Expansion(compare_forms(subject.mechanism)),)
 
 
 FORMS_AGREE = Claim(
@@ -18,4 +18,5 @@ FORMS_AGREE = Claim(
     never,
     (),
     "The entries on these pages are written by our own interpreter; SymPy expands the same sums.",
+    about=of_nothing,
 )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from derive.attention import MECHANISMS
 from derive.errors import InputError
 from derive.examples import Example, example_from, load
 from derive.formula import Mechanism
 from derive.sentence_file import SentenceFile, load_yaml
+from derive.variants import ATLAS
+from derive.variants.variant import Variant
 
 SENTENCE_PARTS = (
     "vectors",
@@ -23,6 +26,11 @@ SENTENCE_PARTS = (
     "printed",
 )
 MECHANISM_PARTS = ("formula", "matrix", "written-out", "properties", "code")
+VARIANT_PARTS = (
+    "changes", "shapes", "inputs", "weights", "gradient", "cost", "sources", "implementations",
+    "theorems", "torch-code", "checked",
+)  # fmt: skip
+ATLAS_PARTS = ("atlas", "compare", "theorem", "theorem-list")
 EVIDENCE_PARTS = ("summary", "comparisons", "reproductions", "property-table", "versions")
 LONE_PARTS = ("weight", "two-shapes", "torch", "yaml")
 ROUNDING_PARTS = (
@@ -36,6 +44,9 @@ MEASURED_PARTS = ("rounding-summary", "rounding-bugs", "rounding-alarms", "round
 Part = Literal[
     "vectors", "score", "normalise", "weighted-sum", "heatmap", "lengths", "printed",
     "formula", "matrix", "written-out", "properties", "code",
+    "changes", "shapes", "inputs", "weights", "gradient", "cost", "sources", "implementations",
+    "theorems", "torch-code", "checked",
+    "atlas", "compare", "theorem", "theorem-list",
     "summary", "comparisons", "reproductions", "property-table", "versions",
     "weight", "two-shapes", "torch", "yaml",
     "rounding-output", "rounding-gradients", "rounding-proof", "rounding-constants",
@@ -59,7 +70,8 @@ class Block(BaseModel):
     source: str | None = None
     query: str | None = None
     key: str | None = None
-    mechanism: Literal["raw", "sum", "softmax", "shifted", "scaled", "cross"] = "softmax"
+    mechanism: str = "softmax"
+    theorem: str | None = None
     show: list[Part] = Field(default_factory=lambda: list(DEFAULT_PARTS))
     digits: int = Field(default=4, ge=1, le=12)
     n: int = Field(default=2, ge=1, le=6)
@@ -69,6 +81,15 @@ class Block(BaseModel):
     queries: dict[str, list[str]] | None = None
     keys: dict[str, list[str]] | None = None
     values: dict[str, list[str]] | None = None
+
+    @field_validator("mechanism")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        known = [*MECHANISMS, *ATLAS]
+        if name not in known:
+            expected = ", ".join(repr(key) for key in known[:-1]) + f" or {known[-1]!r}"
+            raise PydanticCustomError("literal_error", "unknown", {"expected": expected})
+        return name
 
 
 @dataclass(frozen=True)
@@ -82,7 +103,21 @@ class Request:
     @property
     def mechanism(self) -> Mechanism:
         """The mechanism that the fence names."""
-        return MECHANISMS[self.block.mechanism]
+        name = self.block.mechanism
+        return MECHANISMS[name] if name in MECHANISMS else ATLAS[name].mechanism
+
+    @property
+    def variant(self) -> Variant:
+        """The mechanism of the atlas that the fence names."""
+        name = self.block.mechanism
+        if name not in ATLAS:
+            raise InputError(
+                "attention fence",
+                "mechanism",
+                f"{name} is not in the atlas",
+                "run 'derive list' for the mechanisms that are",
+            )
+        return ATLAS[name]
 
     @property
     def sentence(self) -> Example:

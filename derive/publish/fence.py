@@ -35,6 +35,7 @@ from derive.publish import (
     other_parts,
     rounding_parts,
     sentence_parts,
+    variant_parts,
 )
 from derive.publish.block import Request, read_block
 from derive.publish.katex import KatexError
@@ -51,6 +52,13 @@ PARTS: dict[str, Callable[[Request], Markup]] = {
     "lengths": sentence_parts.lengths,
     "formula": mechanism_parts.formula,
     "matrix": mechanism_parts.matrix,
+    "changes": variant_parts.changes,
+    "shapes": variant_parts.shapes,
+    "inputs": variant_parts.inputs,
+    "weights": variant_parts.weights,
+    "gradient": variant_parts.gradient,
+    "sources": variant_parts.sources,
+    "torch-code": variant_parts.torch_code,
     "written-out": mechanism_parts.written_out,
     "properties": mechanism_parts.properties,
     "code": mechanism_parts.array_code,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from derive.publish.notation import ATOM, PRODUCT, REACH, Phrase, Text, marked, parts_of_name
+from derive.publish.notation import ATOM, GREEK, PRODUCT, REACH, Phrase, Text, marked, parts_of_name
 
 
 class Html(Text):
@@ -29,7 +29,9 @@ class Html(Text):
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
         below = super().entry("", indices).text.removeprefix("_")
-        stem, label = parts_of_name(letter, lambda stem: f"{stem}\N{COMBINING MACRON}")
+        stem, label = parts_of_name(
+            letter, lambda stem: f"{stem}\N{COMBINING MACRON}", GREEK.__getitem__
+        )
         raised = f"<sup>({label})</sup>" if label else ""
         return Phrase(f"<i>{stem}</i>{raised}<sub>{below}</sub>")
 
@@ -42,6 +44,9 @@ class Html(Text):
 
     def exp(self, exponent: Phrase) -> Phrase:
         return Phrase(f"<i>e</i><sup>{exponent}</sup>")
+
+    def power(self, base: Phrase, exponent: int) -> Phrase:
+        return Phrase(f"{self.bracketed(base, ATOM)}<sup>{exponent}</sup>")
 
     def linked(self, term: Phrase, index: str, place: int) -> Phrase:
         return marked(term, lambda text: f'<span data-{index}="{place}">{text}</span>')

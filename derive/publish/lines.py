@@ -14,7 +14,7 @@ import numpy
 from mpmath import nstr
 from sympy import IndexedBase
 
-from derive.formula import Stage, x
+from derive.formula import Stage, i, x
 from derive.publish.notation import Notation
 from derive.publish.writing import WrittenOut, name_of, names, phrases
 from derive.worked import Worked
@@ -53,17 +53,22 @@ class Lines:
 
     def __init__(self, worked: Worked, symbols: Notation, numbers: Notation, digits: int = DIGITS):
         self.worked, self.digits, self.symbols = worked, digits, symbols
-        given = {x: _as_written(worked, numbers)}
+        given = {
+            base: _as_written(worked, numbers)
+            if base == x
+            else phrases(worked[base], lambda value: numbers.decimal(self.rounded(value)))
+            for base in worked.mechanism.inputs
+        }
         for stage in worked.mechanism.stages:
             given[stage.array] = phrases(
                 worked[stage.array], lambda value: numbers.decimal(self.rounded(value))
             )
         named = {base: names(base, rows.shape, symbols) for base, rows in given.items()}
         self._in_names, self._in_numbers = WrittenOut(symbols, named), WrittenOut(numbers, given)
-        self._exact = {x} | {
-            stage.array
-            for stage in worked.mechanism.stages
-            if all(is_exact(value, digits) for value in worked[stage.array].flat)
+        self._exact = {
+            base
+            for base in given
+            if base == x or all(is_exact(value, digits) for value in worked[base].flat)
         }
 
     def rounded(self, value: Any) -> str:
@@ -72,8 +77,11 @@ class Lines:
 
     def row(self, stage: Stage, query: int) -> list[Line]:
         """Return the lines of every entry that belongs to one query (counted from 0)."""
-        shape = self.worked[stage.array].shape[1:]
-        return [self.line(stage, (query + 1, *place)) for place in positions(shape)]
+        places = positions(self.worked[stage.array].shape)
+        if i in stage.target.indices:
+            axis = stage.target.indices.index(i)
+            places = [place for place in places if place[axis] == query + 1]
+        return [self.line(stage, place) for place in places]
 
     def line(self, stage: Stage, position: Sequence[int]) -> Line:
         """Return the line of one entry."""

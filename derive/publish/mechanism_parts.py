@@ -10,24 +10,21 @@ from sympy import Expr, Symbol
 from derive.claims.claim import Expansion, MatrixProduct, Signs
 from derive.code import source
 from derive.derivation import Derivation
-from derive.elements import Elements
 from derive.formula import Mechanism, a, s, z
 from derive.matrix_form import matrix_product
 from derive.properties import Property, all_properties
 from derive.publish import maths
 from derive.publish.block import Request
-from derive.publish.notation import Latex, LinkedLatex, Speech
+from derive.publish.entries import entries, substituted_entry
+from derive.publish.notation import Latex, Speech
 from derive.publish.rendering import code, render
-from derive.publish.writing import (
-    WrittenOut,
-    equation,
-    general,
-    matrix_equation,
-    name_of,
-    names,
-)
+from derive.publish.writing import equation, general, matrix_equation
+from derive.small_sizes import small_sizes
+from derive.variants import ATLAS
 from derive.witness import Witness
-from derive.written_out import positions
+
+LONGEST_WHOLE = 3000
+"""An entry in the inputs alone that takes more characters of LaTeX is not shown."""
 
 STAGE_TITLES = {s: "score", a: "weight", z: "context vector"}
 
@@ -63,35 +60,45 @@ def matrix(request: Request) -> Markup:
 def written_out(request: Request) -> Markup:
     """Return every entry written out for ``n`` tokens of ``d`` dimensions, pieces named.
 
-    A drawer holds the context vectors with no piece named.
+    From three tokens on, a mechanism of the atlas shows the entries of the last query alone; the
+    others read the same. A drawer holds an entry of the result with no piece named.
     """
-    mechanism, notation, speech = request.mechanism, LinkedLatex(), Speech()
-    sizes = _shapes(mechanism, request.block.n, request.block.d)
-    writer = _named_writer(mechanism, Latex(), sizes)
-    speaker = _named_writer(mechanism, speech, sizes)
+    mechanism, tokens = request.mechanism, request.block.n
+    sizes = small_sizes(mechanism, tokens, request.block.d)
+    last_query = tokens if tokens > 2 and request.block.mechanism in ATLAS else None
+    written = entries(mechanism, sizes, Latex(), last_query)
+    spoken = entries(mechanism, sizes, Speech(), last_query)
     groups: list[dict[str, Any]] = []
-    for stage in mechanism.stages:
-        shape = writer.lengths.shapes[stage.array]
-        rows = []
-        for position in positions(shape):
-            name = name_of(stage.array, position, notation)
-            latex = f"{name} = {writer.entry(stage, position)}"
-            said = f"{name_of(stage.array, position, speech)} = {speaker.entry(stage, position)}"
-            rows.append({"maths": maths.inline(rf"\displaystyle {latex}", said), "latex": latex})
-        groups.append({"title": STAGE_TITLES.get(stage.array, str(stage.array)), "rows": rows})
+    for (stage, rows), (_, said) in zip(written, spoken, strict=True):
+        lines = [
+            {
+                "maths": maths.inline(
+                    rf"\displaystyle {row.name} = {row.value}", f"{other.name} = {other.value}"
+                ),
+                "latex": f"{row.name} = {row.value}",
+            }
+            for row, other in zip(rows, said, strict=True)
+        ]
+        groups.append({"title": STAGE_TITLES.get(stage.array, str(stage.array)), "rows": lines})
     return render(
         "written_out",
         groups=groups,
         latex="\n".join(row["latex"] + r" \\" for group in groups for row in group["rows"]),
         whole=_whole(mechanism, sizes),
-        name=f"{mechanism.title}, {request.block.n} tokens",
+        name=f"{mechanism.title}, {tokens} tokens",
     )
 
 
 def properties(request: Request) -> Markup:
     """Return the mechanism's properties: each with its proof or its counterexample."""
     key = request.block.mechanism
-    rows = [_property(found) for found in all_properties() if found.mechanism == key]
+    if key in ATLAS:
+        from derive.properties import variant_properties
+
+        decided = variant_properties(ATLAS[key])
+    else:
+        decided = tuple(found for found in all_properties() if found.mechanism == key)
+    rows = [_property(found) for found in decided]
     return render("properties", rows=rows)
 
 
@@ -106,27 +113,12 @@ def array_code(request: Request) -> Markup:
     )
 
 
-def _shapes(mechanism: Mechanism, n: int, d: int) -> dict[Any, tuple[int, int]]:
-    return dict.fromkeys(mechanism.inputs, (n, d))
-
-
-def _named_writer(mechanism: Mechanism, notation: Any, sizes: dict[Any, Any]) -> WrittenOut:
-    writer = WrittenOut(notation, {b: names(b, shape, notation) for b, shape in sizes.items()})
-    for stage in mechanism.stages:
-        writer.lengths.learn((stage,))
-        writer.arrays[stage.array] = names(
-            stage.array, [int(v) for v in writer.lengths.shapes[stage.array]], notation
-        )
-    return writer
-
-
-def _whole(mechanism: Mechanism, sizes: dict[Any, Any]) -> list[dict[str, Any]]:
-    notation = Latex()
-    given = {base: names(base, shape, notation) for base, shape in sizes.items()}
-    contexts = Elements(notation, given).run(mechanism.stages)[z]
-    name = name_of(z, (1, 1))
-    latex = f"{name} = {contexts[0, 0]}"
-    return [{"maths": maths.display(latex, f"{name} in the inputs alone"), "latex": latex}]
+def _whole(mechanism: Mechanism, sizes: dict[Symbol, int]) -> list[dict[str, Any]]:
+    entry = substituted_entry(mechanism, sizes, Latex())
+    latex = f"{entry.name} = {entry.value}"
+    if len(latex) > LONGEST_WHOLE:
+        return []
+    return [{"maths": maths.display(latex, f"{entry.name} in the inputs alone"), "latex": latex}]
 
 
 def _property(found: Property) -> dict[str, Any]:

@@ -23,6 +23,10 @@ BAR = "bar"
 """How the name of a gradient ends: zbar is the gradient by z."""
 
 
+GREEK = {"theta": "θ", "epsilon": "ε", "lambda": "λ", "gamma": "γ", "beta": "β"}
+"""Letters that formulas call by their names."""
+
+
 @dataclass(frozen=True)
 class Phrase:
     """A piece of a formula as it is written, and how tightly it holds together.
@@ -87,6 +91,9 @@ class Notation(Protocol):
     def sqrt(self, radicand: Phrase) -> Phrase:
         """Write a square root."""
 
+    def power(self, base: Phrase, exponent: int) -> Phrase:
+        """Write a whole power from 2 on, such as a square."""
+
     def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
         """Write Iverson's bracket around <=, < or =."""
 
@@ -136,7 +143,9 @@ class Latex:
         return Phrase(f"{stem}_{{{below}}}" if below else stem)
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
-        stem, above = parts_of_name(letter, lambda stem: rf"\bar{{{stem}}}")
+        stem, above = parts_of_name(
+            letter, lambda stem: rf"\bar{{{stem}}}", lambda name: rf"\{name} "
+        )
         raised = f"^{{({above})}}" if above else ""
         names = [t.text if isinstance(t, Phrase) else self.name(t).text for t in indices]
         below = f"_{{{_side_by_side(names)}}}" if indices else ""
@@ -165,6 +174,12 @@ class Latex:
 
     def sqrt(self, radicand: Phrase) -> Phrase:
         return Phrase(rf"\sqrt{{{radicand}}}")
+
+    def power(self, base: Phrase, exponent: int) -> Phrase:
+        # A raised label is no place for another exponent.
+        raised = "^" in base.text and base.strength == ATOM
+        bracketed = rf"\left({base}\right)" if raised else self.bracketed(base, ATOM)
+        return Phrase(f"{bracketed}^{{{exponent}}}")
 
     def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
         sign = {"<=": r"\le", "<": "<", "=": "="}[relation]
@@ -222,7 +237,9 @@ class Text:
         return Phrase(letter)
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
-        stem, above = parts_of_name(letter, lambda stem: f"{stem}\N{COMBINING MACRON}")
+        stem, above = parts_of_name(
+            letter, lambda stem: f"{stem}\N{COMBINING MACRON}", GREEK.__getitem__
+        )
         raised = f"_{above}" if above else ""
         if any(isinstance(t, Phrase) for t in indices):
             return Phrase(f"{stem}{raised}[{', '.join(map(str, indices))}]")
@@ -263,6 +280,9 @@ class Text:
     def sqrt(self, radicand: Phrase) -> Phrase:
         return Phrase(f"√{self.bracketed(radicand, ATOM)}")
 
+    def power(self, base: Phrase, exponent: int) -> Phrase:
+        return Phrase(f"{self.bracketed(base, ATOM)}{_raised(exponent)}")
+
     def largest(self, values: Sequence[Phrase]) -> Phrase:
         return Phrase(f"max({', '.join(v.text for v in values)})")
 
@@ -297,7 +317,7 @@ class Speech(Text):
         return self._unbracketed(super().decimal(text))
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
-        stem, above = parts_of_name(letter, lambda stem: f"{stem} bar")
+        stem, above = parts_of_name(letter, lambda stem: f"{stem} bar", str)
         return Phrase(" ".join([self.name(f"{stem} {above}".strip()).text, *map(str, indices)]))
 
     def name(self, letter: str) -> Phrase:
@@ -335,6 +355,10 @@ class Speech(Text):
     def sqrt(self, radicand: Phrase) -> Phrase:
         return Phrase(f"the square root of {radicand}")
 
+    def power(self, base: Phrase, exponent: int) -> Phrase:
+        words = {2: "squared", 3: "cubed"}.get(exponent, f"to the power {exponent}")
+        return Phrase(f"{self.bracketed(base, ATOM)} {words}", PRODUCT)
+
     def largest(self, values: Sequence[Phrase]) -> Phrase:
         return Phrase(f"the largest of {', '.join(v.text for v in values)}")
 
@@ -352,16 +376,26 @@ class Speech(Text):
         return replace(number, strength=ATOM)
 
 
-def parts_of_name(letter: str, barred: Callable[[str], str]) -> tuple[str, str]:
-    """Return a letter, with its bar where it is the gradient by an array, and what tells it."""
+def parts_of_name(
+    letter: str, barred: Callable[[str], str], greek: Callable[[str], str]
+) -> tuple[str, str]:
+    """Return a letter, with its bar where it is the gradient by an array, and what tells it.
+
+    ``greek`` writes the letters that are called by their names.
+    """
     stem, _, label = letter.partition("_")
-    if stem.endswith(BAR) and stem != BAR:
-        stem = barred(stem.removesuffix(BAR))
-    return stem, label
+    is_gradient = stem.endswith(BAR) and stem != BAR
+    stem = stem.removesuffix(BAR) if is_gradient else stem
+    stem = greek(stem) if stem in GREEK else stem
+    return barred(stem) if is_gradient else stem, label
 
 
 def _side_by_side(names: Sequence[str]) -> str:
     return ("" if all(len(name) == 1 for name in names) else ",").join(names)
+
+
+def _raised(exponent: int) -> str:
+    return str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _signed(phrase: Phrase, negative: bool, minus: str = "-") -> Phrase:

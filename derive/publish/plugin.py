@@ -21,9 +21,10 @@ from pymdownx.superfences import SuperFencesException
 from derive.evidence import Evidence, EvidenceError
 from derive.examples import BUILT_IN
 from derive.properties import STATED
-from derive.publish import katex
+from derive.publish import atlas_pages, katex
 from derive.publish.fence import Fences
 from derive.rounding_evidence import OURS, RoundingEvidence
+from derive.variants import ATLAS
 
 log = get_plugin_logger("attention")
 
@@ -55,6 +56,7 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
 
     def __init__(self) -> None:
         self.fences = Fences()
+        self.atlas: str | None = None
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Register the fence, the inline forms, the style and the script."""
@@ -64,6 +66,8 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         self.fences = Fences(checked, FenceError, NumberError, measured)
         _extend(config, "pymdownx.superfences", "custom_fences", self.fences.custom_fences())
         _extend(config, "pymdownx.inlinehilite", "custom_inline", self.fences.custom_inline())
+        if config.nav is not None:
+            config.nav, self.atlas = atlas_pages.expanded(config.nav)
         config.extra_css[:0] = STYLES
         config.extra_javascript.append(SCRIPT)
         return config
@@ -84,6 +88,11 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         for path in wanted:
             target = f"{ASSETS}/katex/{path.relative_to(typesetter).as_posix()}"
             files.append(File.generated(config, target, abs_src_path=str(path)))
+        if self.atlas is not None:
+            for variant in ATLAS.values():
+                target = f"{self.atlas}/{variant.key}.md"
+                content = atlas_pages.page(variant)
+                files.append(File.generated(config, target, content=content))
         return files
 
     def on_page_markdown(self, markdown: str, *, page: Page, **kwargs: Any) -> str:

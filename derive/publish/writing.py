@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy
-from sympy import Add, Expr, Indexed, IndexedBase, MatMul, MatrixExpr, Sum, Symbol, Transpose
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integer,
+    MatMul,
+    MatrixExpr,
+    Mul,
+    Pow,
+    S,
+    Sum,
+    Symbol,
+    Transpose,
+    exp,
+)
 
 from derive.brackets import Bracket
-from derive.elements import Elements
+from derive.elements import Elements, ordered_terms, split_quotient
 from derive.formula import Largest, Stage, j, opened
-from derive.publish.notation import Latex, Notation, Phrase
+from derive.publish.notation import Latex, Notation, Phrase, marked
 from derive.rewriting import with_letters
 
 
-class GeneralForm(Elements[Phrase]):
+class Written(Elements[Phrase]):
+    """What every written form has: powers with an exponent, a minus sign before a fraction."""
+
+    def __init__(
+        self,
+        notation: Notation,
+        given: Mapping[IndexedBase, Any],
+        sizes: Mapping[Symbol, int] | None = None,
+    ) -> None:
+        super().__init__(notation, given, sizes)
+        self.notation = notation
+
+    def product(self, factors: Sequence[Expr], where: Mapping[Symbol, int]) -> Phrase:
+        first, *others = factors
+        if not (first.is_Rational and first.is_negative and split_quotient(factors)[1]):
+            return super().product(factors, where)
+        size = [] if first == -1 else [-first]
+        quotient = super().product([*size, *others], where)
+        return self.notation.multiply([self.notation.number(S.NegativeOne), quotient])
+
+    def power(self, expression: Pow, where: Mapping[Symbol, int]) -> Phrase:
+        if not (expression.exp.is_Integer and expression.exp > 1):
+            return super().power(expression, where)
+        return self.notation.power(self.value(expression.base, where), int(expression.exp))
+
+
+class GeneralForm(Written):
     """Read a formula with its indices left as letters: the interpreter's general form."""
 
     def __init__(self, notation: Notation) -> None:
         super().__init__(notation, {})
-        self.notation = notation
 
     def write(self, expression: Expr, lead: Sequence[Symbol] = ()) -> str:
         """Write an expression; ``lead`` are the target's indices, whose factors come first."""
@@ -55,12 +95,31 @@ class GeneralForm(Elements[Phrase]):
         return self.notation.total(str(index), str(high), body)
 
 
-class WrittenOut(Elements[Phrase]):
-    """Read a formula with every term written out; terms of a sum over keys are linked."""
+class MarkedForm(GeneralForm):
+    """The general form, with some parts of the expression set off by ``mark``."""
 
-    def __init__(self, notation: Notation, given: Mapping[IndexedBase, Any]) -> None:
-        super().__init__(notation, given)
-        self.notation = notation
+    def __init__(
+        self, notation: Notation, parts: Collection[Expr], mark: Callable[[str], str]
+    ) -> None:
+        super().__init__(notation)
+        # A part that divides is met below the fraction line, without its negative power.
+        self.parts = {*parts, *(1 / part for part in parts if isinstance(part, Pow))}
+        self.mark = mark
+
+    def value(self, expression: Expr, where: Mapping[Symbol, int]) -> Phrase:
+        phrase = super().value(expression, where)
+        return marked(phrase, self.mark) if expression in self.parts else phrase
+
+
+NOTHING, ONE = Phrase("0"), Phrase("1")
+"""What a bracket is at a place; in a sum nothing is left out, in a product one is."""
+
+
+class WrittenOut(Written):
+    """Read a formula with every term written out; terms of a sum over keys are linked.
+
+    A bracket is 1 or 0 at each place: what it leaves in stands without it, the rest goes.
+    """
 
     def write(self, stage: Stage, position: Sequence[int]) -> str:
         """Write the right-hand side of one entry, at a position that counts from 1."""
@@ -69,14 +128,47 @@ class WrittenOut(Elements[Phrase]):
 
     def terms(self, expression: Sum | Largest, where: Mapping[Symbol, int], combine: Any) -> Phrase:
         _, index, _, _ = opened(expression)
-        if index != j or isinstance(expression, Largest):
+        if isinstance(expression, Largest):
             return super().terms(expression, where, combine)
 
         def combine_linked(terms: Sequence[Phrase]) -> Phrase:
-            linked = [self.notation.linked(term, "j", p) for p, term in enumerate(terms, start=1)]
-            return self.notation.add(linked)
+            kept = [(p, term) for p, term in enumerate(terms, start=1) if term is not NOTHING]
+            if not kept:
+                return NOTHING
+            if index != j:
+                return self.notation.add([term for _, term in kept])
+            return self.notation.add([self.notation.linked(term, "j", p) for p, term in kept])
 
         return super().terms(expression, where, combine_linked)
+
+    def value(self, expression: Expr, where: Mapping[Symbol, int]) -> Phrase:
+        if isinstance(expression, Bracket) and not expression.atoms(Indexed):
+            return self._counted(int(self.counted(expression, where)))
+        if isinstance(expression, Add | Mul) and expression.free_symbols <= where.keys():
+            # The distance of two places is a number here.
+            return self._counted(int(self.position(expression, where)))
+        if isinstance(expression, Add) and expression.has(Bracket):
+            terms = [self.value(term, where) for term in ordered_terms(expression)]
+            kept = [term for term in terms if term is not NOTHING]
+            return self.notation.add(kept) if kept else NOTHING
+        return super().value(expression, where)
+
+    def product(self, factors: Sequence[Expr], where: Mapping[Symbol, int]) -> Phrase:
+        kept = []
+        for factor in factors:
+            if factor.has(Bracket) and not factor.has(exp, Sum):
+                phrase = self.value(factor, where)
+                if phrase is NOTHING:
+                    return NOTHING
+                if phrase == ONE:
+                    continue
+            kept.append(factor)
+        return super().product(kept or [S.One], where)
+
+    def _counted(self, number: int) -> Phrase:
+        if number in (0, 1):
+            return (NOTHING, ONE)[number]
+        return self.notation.number(Integer(number))
 
 
 def general(expression: Expr, notation: Notation | None = None, lead: Sequence[Symbol] = ()) -> str:
@@ -84,10 +176,15 @@ def general(expression: Expr, notation: Notation | None = None, lead: Sequence[S
     return GeneralForm(notation or Latex()).write(expression, lead)
 
 
-def equation(stage: Stage, notation: Notation | None = None) -> str:
-    """Write a stage in general form, its target first."""
+def equation(
+    stage: Stage,
+    notation: Notation | None = None,
+    parts: Collection[Expr] = (),
+    mark: Callable[[str], str] = str,
+) -> str:
+    """Write a stage in general form, its target first; ``parts`` of its value are marked."""
     notation = notation or Latex()
-    form = GeneralForm(notation)
+    form = MarkedForm(notation, parts, mark)
     left = form.write(stage.target)
     return f"{left}{notation.equals}{form.write(stage.value, stage.target.indices)}"
 

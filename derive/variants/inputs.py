@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy
 
+from derive.formula import FormulaError
+
 Array = Any
 """A numpy array of fractions."""
 
@@ -22,13 +24,16 @@ Array = Any
 class Input:
     """An array that a formula takes, made from a sentence's vectors, shape (n, d), as fractions.
 
-    ``label`` says in LaTeX where it comes from; it is empty for plain numbers, which are printed.
-    ``fixed`` tells that the array is the same for every sentence of the same number of tokens.
+    ``label`` says where it comes from, such as "x W_q"; it is empty for plain numbers, which are
+    printed. ``fixed`` tells that the array is the same for every sentence of the same number of
+    tokens. ``weights`` is the matrix, or one matrix for each head, that the vectors are multiplied
+    with, where there is one.
     """
 
     label: str
     make: Callable[[Array], Array]
     fixed: bool = False
+    weights: Array | None = None
 
 
 def exact(rows: Any) -> Array:
@@ -65,15 +70,18 @@ def by_length(make: Callable[[int], Any]) -> Input:
 def projected(name: str, weights: Array) -> Input:
     """Give the vectors times a matrix, or times one matrix for each head: (n, d) or (h, n, d)."""
     if weights.ndim == 2:
-        return Input(f"x {name}", lambda vectors: product(vectors, weights))
+        return Input(f"x {name}", lambda vectors: product(vectors, weights), weights=weights)
     return Input(
         f"x {name}",
         lambda vectors: numpy.stack([product(vectors, matrix) for matrix in weights]),
+        weights=weights,
     )
 
 
 def product(left: Array, right: Array) -> Array:
     """Return the exact matrix product of two arrays of fractions."""
+    if left.shape[1] != right.shape[0]:
+        raise FormulaError(f"a vector has {left.shape[1]} numbers, a matrix {right.shape[0]} rows")
     return numpy.array(
         [[sum(map(_times, row, column), Fraction(0)) for column in right.T] for row in left],
         dtype=object,

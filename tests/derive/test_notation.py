@@ -112,7 +112,7 @@ def test_html():
         (-2 * s[i, j] + t[i], "t_i - 2·s_ij"),
         (sqrt(t[i] + 1), "√(1 + t_i)"),
         (exp(-m[i]) * exp(s[i, j]), "exp(-m_i)·exp(s_ij)"),
-        (t[i] ** 2, "t_i·t_i"),
+        (t[i] ** 2, "t_i²"),
         (Largest(s[i, j] * t[i], (j, 1, n)), "max_j t_i·s_ij"),
         (Integer(-3), "-3"),
     ],

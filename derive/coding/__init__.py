@@ -1,0 +1,1 @@
+"""How a formula in index form becomes lines of array code; ``derive.code`` is what others use."""

@@ -1,0 +1,32 @@
+"""Proofs of properties as lines of plain text, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from derive.claims.claim import Expansion, MatrixProduct, Proof, Signs, Structural
+from derive.derivation import Derivation
+from derive.publish.notation import Text
+from derive.publish.writing import equation, general
+
+
+def proof_lines(proof: Proof) -> Iterator[str]:
+    """Yield a line for each step, with its reason after it."""
+    for part in proof:
+        yield from _part_lines(part)
+
+
+def _part_lines(part: Derivation | Signs | MatrixProduct | Expansion | Structural) -> Iterator[str]:
+    text = Text()
+    if isinstance(part, Derivation):
+        yield general(part.steps[0].before, text)
+        for step in part.steps:
+            yield f"  = {general(step.after, text)}   ({step.rule})"
+    elif isinstance(part, Signs):
+        yield f"{general(part.entry, text)} = {general(part.definition, text)} by its signs"
+    elif isinstance(part, MatrixProduct):
+        yield f"{equation(part.stage, text)} has the entries of {part.product}"
+    elif isinstance(part, Structural):
+        yield from part.lines
+    else:
+        yield f"{part.entries} entries compared, each the same expression"
