@@ -10,6 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EVIDENCE := build/evidence.json
 ROUNDING := build/rounding.json
+ATLAS := build/atlas.json
 SITE := site
 # More arguments for pytest: make test ARGS="-k softmax -x"
 ARGS ?=
@@ -34,26 +35,35 @@ install = echo "Installing the pinned packages for [$(1)] into $(VENV)"; \
 	| { grep --line-buffered -E '^ *Downloading .*([0-9]{2}\.[0-9] MB|GB)' || true; }
 
 .PHONY: site
-site: $(VENV)/.katex $(ROUNDING) ## derive and check both sentences, build the site, print a summary (default)
-	@mkdir -p $(dir $(EVIDENCE))
-	$(BIN)/derive check --all --quiet --evidence $(EVIDENCE)
+site: $(VENV)/.katex $(EVIDENCE) $(ATLAS) $(ROUNDING) ## derive and check everything that has changed, build the site, print a summary (default)
 	$(BIN)/mkdocs build --strict --site-dir $(SITE)
 	@$(BIN)/python -m derive.publish.summary $(EVIDENCE) $(SITE)
 
 # MkDocs 1.6 reloads with recent releases of click only when told to.
 .PHONY: serve
-serve: $(VENV)/.katex $(ROUNDING) ## show the site with live reload
-	@mkdir -p $(dir $(EVIDENCE))
-	$(BIN)/derive check --all --quiet --evidence $(EVIDENCE)
+serve: $(VENV)/.katex $(EVIDENCE) $(ATLAS) $(ROUNDING) ## show the site with live reload
 	$(BIN)/mkdocs serve --strict --livereload
 
-# What the rounding bound catches is measured when the code has changed; it takes minutes.
-$(ROUNDING): $(shell find derive numeric -name '*.py' -not -path '*/publish/*') | $(VENV)/.site
+# Evidence is about the code that is there: it is found anew when that or a library has changed.
+CHECKED_CODE := $(shell find derive numeric -name '*.py' -not -path '*/publish/*') $(wildcard derive/sentences/*)
+
+$(EVIDENCE): $(CHECKED_CODE) $(VENV)/.site
+	@mkdir -p $(dir $@)
+	$(BIN)/derive check --all --quiet --evidence $@
+
+# Of the atlas, only what a change concerns is checked again: the earlier evidence is read first.
+.PRECIOUS: $(ATLAS)
+$(ATLAS): $(CHECKED_CODE) $(VENV)/.site
+	@mkdir -p $(dir $@)
+	$(BIN)/derive atlas --quiet --output $@
+	@touch $@
+
+$(ROUNDING): $(CHECKED_CODE) $(VENV)/.site
 	@mkdir -p $(dir $@)
 	$(BIN)/derive measure --output $@
 
 .PHONY: test
-test: $(VENV)/.katex $(VENV)/.test $(ROUNDING) ## run the tests, the browser tests included
+test: $(VENV)/.katex $(VENV)/.test $(EVIDENCE) $(ATLAS) $(ROUNDING) ## run the tests, the browser tests included
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: third-party

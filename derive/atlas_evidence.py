@@ -166,12 +166,16 @@ class AtlasEvidence:
         if stale:
             raise EvidenceError(f"{stale[0]} has changed since {self.date}; {_AGAIN}")
 
-    def write(self, path: Path) -> None:
-        """Write JSON to ``path``, whole or not at all."""
+    def to_json(self) -> str:
+        """Return the evidence as JSON text."""
         from pydantic import TypeAdapter
 
+        return TypeAdapter(AtlasEvidence).dump_json(self, indent=1).decode() + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write JSON to ``path``, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, TypeAdapter(AtlasEvidence).dump_json(self, indent=1).decode() + "\n")
+        write_aside(path, self.to_json())
 
     @classmethod
     def read(cls, path: Path) -> AtlasEvidence:

@@ -76,11 +76,12 @@ def list_(as_json: bool) -> None:
     from derive.variants import ATLAS
 
     if as_json:
-        from derive.publish.atlas_data import atlas_as_data
+        from derive.proof_check import check_variant
+        from derive.publish.atlas_data import atlas_as_json
 
-        with console(stderr=True).status("deriving the atlas"):
-            data = atlas_as_data()
-        click.echo(_json(data))
+        with console(stderr=True).status("deriving the atlas, and deciding every property"):
+            text = atlas_as_json(check_variant)
+        click.echo(text, nl=False)
         return
     screen = console()
     sentences = Table("sentence", "tokens", "dimensions", "text", box=None, pad_edge=False)

@@ -8,18 +8,21 @@ The code that is printed is the code that ``function`` and ``result_function`` r
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from functools import cache
 from types import ModuleType
 from typing import Any
 
-from sympy import Symbol
+from sympy import Expr, Symbol
 
 from derive.coding.pieces import DIALECTS, Kind
 from derive.coding.scope import Scope, array_name
-from derive.coding.shapes import same_sizes, size_lines, symbolic_shapes
+from derive.coding.shapes import lengths_in_letters, same_sizes, size_lines
 from derive.coding.writer import ArrayWriter
 from derive.formula import Mechanism, Stage
+
+LONGEST_LINE = 92
+"""How long a line of a function's body may be before it is broken."""
 
 
 def source(
@@ -36,13 +39,13 @@ def source(
     elif len(mechanism.stages) == 1:
         outputs = f"({outputs},)"
     body = [*_lines(mechanism, library), f"return {outputs}"]
-    return "\n".join([f"def {name}({inputs}):", *(f"    {line}" for line in body)]) + "\n"
+    return "\n".join([f"def {name}({inputs}):", *map(_indented, body)]) + "\n"
 
 
 def line(stage: Stage, library: str) -> str:
     """Return the one line of code that computes a stage."""
     names = sorted(map(array_name, stage.reads))
-    scope = Scope(dict, (), frozenset(names))
+    scope = Scope(None, (), frozenset(names))
     writer = ArrayWriter(DIALECTS[library], scope, names[0] if names else "")
     return f"{array_name(stage.array)} = {writer.stage(stage)}"
 
@@ -83,7 +86,7 @@ def _lines(mechanism: Mechanism, library: str) -> list[str]:
     stages = [Stage(s.target, s.value.xreplace(same), s.shape) for s in mechanism.stages]
     first = array_name(mechanism.inputs[0])
     scope = Scope(
-        cache(lambda: symbolic_shapes(mechanism)),
+        lengths_in_letters(mechanism),
         mechanism.relations,
         _names(mechanism) | {library},
     )
@@ -94,14 +97,34 @@ def _lines(mechanism: Mechanism, library: str) -> list[str]:
     # Which masks are worth a name is known once all stages are written.
     scope.name_masks()
     lines = [f"{array_name(stage.array)} = {writer.stage(stage)}" for stage in stages]
-    masks = [f"{name} = {text}" for (text, _), name in scope.masks.items()]
     where = f", device={first}.device" if library == "torch" else ""
-    places = [
-        f"{name} = {library}.arange(1, {writer.number(high + 1).text}{where})"
-        for (_, high), name in scope.positions.items()
+    places = defaultdict[Expr, list[str]](list)
+    for (_, length), name in sorted(scope.positions.items(), key=str):
+        places[length].append(name)
+    masks = [f"{name} = {text}" for (text, _), name in scope.masks.items()]
+    positions = [
+        f"{' = '.join(names)} = {library}.arange(1, {writer.number(length + 1).text}{where})"
+        for length, names in places.items()
     ]
     sizes = size_lines(mechanism, scope.sizes, array_name, writer.number)
-    return [*sizes, *places, *masks, *lines]
+    return [*sizes, *positions, *masks, *lines]
+
+
+def _indented(line: str) -> str:
+    """Return a line of the function's body; a long sum has a line for each term."""
+    if len(line) <= LONGEST_LINE:
+        return f"    {line}"
+    target, _, value = line.partition(" = ")
+    terms, depth = [""], 0
+    for word in value.split(" "):
+        if depth == 0 and word in ("+", "-"):
+            terms.append(word)
+        else:
+            terms[-1] += f" {word}" if terms[-1] else word
+        depth += sum(map(word.count, "([")) - sum(map(word.count, ")]"))
+    if len(terms) == 1:
+        return f"    {line}"
+    return "\n".join([f"    {target} = (", *(f"        {term}" for term in terms), "    )"])
 
 
 def _names(mechanism: Mechanism) -> frozenset[str]:

@@ -112,13 +112,16 @@ def ordered_factors(expression: Mul, lead: tuple[Symbol, ...]) -> tuple[Expr, ..
 def ordered_terms(expression: Add, lead: tuple[Symbol, ...] = ()) -> list[Expr]:
     """Return the terms of a sum as a person writes them, those with a minus sign last.
 
-    s[i, j] - m[i]; and as with factors, what holds the first index of the target goes first.
+    s[i, j] - m[i]; and a number first, then what holds the first index of the target, entries
+    before sums and s[i, j] before b[i].
     """
     places = {index: place for place, index in enumerate(lead)}
 
-    def key(term: Expr) -> tuple[bool, bool, int]:
-        first = min((places[t] for t in term.free_symbols if t in places), default=len(lead))
-        return bool(term.could_extract_minus_sign()), not term.is_number, first
+    def key(term: Expr) -> tuple[bool, bool, int, bool, int]:
+        found = [places[t] for t in term.free_symbols if t in places]
+        first = min(found, default=len(lead))
+        minus = bool(term.could_extract_minus_sign())
+        return minus, not term.is_number, first, bool(term.has(Sum)), -len(found)
 
     return sorted(expression.args, key=key)
 

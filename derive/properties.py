@@ -1,34 +1,37 @@
 """Named properties of attention mechanisms, each decided: proved, or refuted by a counterexample.
 
 A claim tries its proof on a mechanism. The proof is a chain of rewriting steps that holds for
-every number of tokens and all real inputs (see ``derivation``), the signs of the parts, or SymPy's
-own matrix product. Where it does not go through, the smallest counterexample is sought; where
-none is found either, the property is undecided.
+every number of tokens and all real inputs (see ``derivation``), the signs of the parts, SymPy's
+own matrix product, or an argument that reads the equations one by one. Where it does not go
+through, the smallest counterexample is sought; where none is found either, the property is
+undecided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from sympy import Expr, Indexed, IndexedBase, Pow
+from sympy import Expr, Indexed, Pow
 
 from derive.attention import MECHANISMS
 from derive.claims.claim import Claim, Proof
 from derive.claims.contexts import CONTEXT_IS_PRODUCT, IN_HULL
 from derive.claims.forms import FORMS_AGREE
 from derive.claims.scores import SCORES_ARE_PRODUCT, SYMMETRIC
+from derive.claims.subject import Subject
 from derive.claims.weights import (
     POSITIVE,
     ROWS_SUM,
     SCALE_INVARIANT,
     SHIFT_INVARIANT,
     SHIFTED_IS_SOFTMAX,
+    known_signs,
 )
-from derive.derivation import Derivation, DerivationError
-from derive.formula import INPUT_SHAPES, Mechanism, a, z
-from derive.signs import is_positive
+from derive.derivation import DerivationError
+from derive.formula import INPUT_SHAPES, Mechanism
+from derive.signs import Sign
 from derive.witness import Shapes, Witness, find_witness
 
 PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
@@ -36,60 +39,64 @@ PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
 
 @dataclass(frozen=True)
 class Property:
-    """A claim decided for one mechanism; ``conditions`` is what a proof needs to hold."""
+    """A claim decided for one mechanism; ``conditions`` is what a proof needs not to be zero.
+
+    ``stated`` is the verdict that is stated of this mechanism.
+    """
 
     claim: Claim
     mechanism: str
     verdict: str
     evidence: Proof | Witness | None
     conditions: tuple[Expr, ...]
-
-    @property
-    def stated(self) -> str:
-        """The verdict that is stated of this mechanism."""
-        return STATED[self.claim][self.mechanism]
+    stated: str
 
 
 def decide(claim: Claim, key: str) -> Property:
     """Prove ``claim`` of the mechanism called ``key``, or refute it, or leave it undecided."""
-    mechanism = MECHANISMS[key]
+    subject = Subject(MECHANISMS[key])
+    # The shapes of a claim may be for several kinds of mechanism, each with inputs of its own.
+    fitting = [shape for shape in claim.shapes if _fits(subject.mechanism, shape)]
+    return settle(
+        claim,
+        subject,
+        lambda: find_witness(fitting, lambda reading: claim.fails(subject, reading)),
+        key,
+        STATED[claim].get(key, UNDECIDED) if claim in STATED else UNDECIDED,
+    )
+
+
+def settle(
+    claim: Claim, subject: Subject, search: Callable[[], Witness], key: str, stated: str
+) -> Property:
+    """Prove ``claim`` of ``subject``; else ``search`` for a counterexample."""
     try:
-        proof = claim.prove(mechanism)
+        proof = claim.prove(subject)
     except DerivationError:
-        # The shapes of a claim may be for several kinds of mechanism, each with inputs of its own.
-        fitting = [shape for shape in claim.shapes if _fits(mechanism, shape)]
         try:
-            witness = find_witness(fitting, lambda reading: claim.fails(mechanism, reading))
+            witness = search()
         except LookupError:
-            return Property(claim, key, UNDECIDED, None, ())
-        return Property(claim, key, REFUTED, witness, ())
-    conditions = nonzero_conditions(mechanism) if _mentions_weights(proof) else ()
-    return Property(claim, key, PROVED, proof, claim.nonzero + conditions)
+            return Property(claim, key, UNDECIDED, None, (), stated)
+        return Property(claim, key, REFUTED, witness, (), stated)
+    conditions = claim.nonzero(subject) + nonzero_conditions(subject, claim)
+    return Property(claim, key, PROVED, proof, conditions, stated)
 
 
-def nonzero_conditions(mechanism: Mechanism) -> tuple[Expr, ...]:
-    """Return the denominators of a mechanism that are not positive for all inputs."""
-    positive: set[IndexedBase] = set()
-    doubtful: list[Expr] = []
-    for stage in mechanism.stages:
-        for power in stage.value.atoms(Pow):
+def nonzero_conditions(subject: Subject, claim: Claim) -> tuple[Expr, ...]:
+    """Return what the arrays of a claim divide by that is not positive for all inputs."""
+    signs = known_signs(subject)
+    doubtful: dict[Expr, None] = {}
+    for stage in subject.upstream(claim.about(subject)):
+        for power in sorted(stage.value.atoms(Pow), key=str):
             below = power.exp.is_negative and power.base.has(Indexed)
-            if below and not is_positive(power.base, positive):
-                doubtful.append(power.base)
-        if is_positive(stage.value, positive):
-            positive.add(stage.array)
+            if below and signs.of(power.base) is not Sign.POSITIVE:
+                doubtful[power.base] = None
     return tuple(doubtful)
 
 
 def _fits(mechanism: Mechanism, shapes: Shapes) -> bool:
     given = set(shapes)
     return given <= set(mechanism.inputs) or not given & INPUT_SHAPES.keys()
-
-
-def _mentions_weights(proof: Proof) -> bool:
-    chains = [part for part in proof if isinstance(part, Derivation)]
-    entries = {e for chain in chains for side in chain.goal for e in side.atoms(Indexed)}
-    return bool({a, z} & {entry.base for entry in entries})
 
 
 STATED: Mapping[Claim, Mapping[str, str]] = {

@@ -121,11 +121,12 @@ _NEIGHBOURS = {
     "l": "jr",
     "k": "ch",
     "c": "kh",
-    "i": "pq",
+    "i": "jpq",
     "h": "g",
     "g": "h",
     "e": "f",
     "f": "e",
+    "p": "qr",
 }
 """Letters for an index whose own is taken."""
 

@@ -91,6 +91,12 @@ class KnownSigns:
             return Sign.POSITIVE
         return Sign.NOT_NEGATIVE if plain and expression.is_nonnegative else Sign.UNKNOWN
 
+    def chooses(self, expression: Expr) -> bool:
+        """Tell whether an expression is made of brackets, entries of masks and numbers alone."""
+        flags = _atoms(expression, self._is_flag)
+        bare = _replaced(expression, dict.fromkeys(flags, Integer(1)))
+        return bool(flags) and not bare.free_symbols
+
     def _terms(self, expression: Add) -> Sign:
         signs = [self.of(part) for part in expression.args]
         if min(signs) is not Sign.UNKNOWN:
@@ -127,14 +133,10 @@ class KnownSigns:
     def _flags(self, expression: Expr) -> Sign:
         """Try every value of the brackets and of the entries of masks in an expression."""
         flags = sorted(_atoms(expression, self._is_flag), key=str)
-        if not flags or len(flags) > MOST_BRACKETS:
-            return Sign.UNKNOWN
-        letters = [Symbol(f"flag_{place}") for place in range(len(flags))]
-        bare = _replaced(expression, dict(zip(flags, letters, strict=True)))
-        if bare.free_symbols - set(letters) or bare.atoms(Indexed):
+        if len(flags) > MOST_BRACKETS or not self.chooses(expression):
             return Sign.UNKNOWN
         values = [
-            bare.xreplace(dict(zip(letters, map(Integer, choice), strict=True)))
+            _replaced(expression, dict(zip(flags, map(Integer, choice), strict=True)))
             for choice in product((0, 1), repeat=len(flags))
         ]
         if all(value.is_positive for value in values):

@@ -16,18 +16,20 @@ from sympy import (
     Expr,
     Indexed,
     IndexedBase,
+    Integer,
     Mul,
     Pow,
     Sum,
     Symbol,
     exp,
     expand_mul,
+    expand_multinomial,
     floor,
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.binding import freshen, same
-from derive.brackets import AtMost, Bracket, Equals
+from derive.brackets import AtMost, Below, Bracket, Equals
 from derive.formula import UPPER_LIMIT, opened
 from derive.rewriting import Rule
 from derive.tidying import factored
@@ -252,7 +254,9 @@ def multiply_out(expression: Expr) -> Expr:
     """U (f + g) = u f + u g, everywhere but under a fraction line or in an exponent."""
 
     def change(part: Expr) -> Expr:
-        return expand_mul(part, deep=False) if isinstance(part, Mul | Pow) else part
+        if isinstance(part, Pow):
+            return expand_multinomial(part, deep=False)
+        return expand_mul(part, deep=False) if isinstance(part, Mul) else part
 
     return everywhere(change)(expression)
 
@@ -324,8 +328,10 @@ def whole_part(known: Known = LETTERS) -> Rule:
     def inside(expression: Expr, scope: Scope) -> Expr:
         """Go into the indices of entries too."""
         if isinstance(expression, Indexed):
-            places = (walk(place, change, scope) for place in expression.indices)
-            return expression.base[tuple(place.expand() for place in places)]
+            places = [(place, walk(place, change, scope)) for place in expression.indices]
+            return expression.base[
+                tuple(new if new == old else new.expand() for old, new in places)
+            ]
         if not expression.args:
             return expression
         if isinstance(expression, ExprWithLimits):
@@ -391,3 +397,27 @@ def count_terms(expression: Expr) -> Expr:
         return part
 
     return everywhere(change)(expression)
+
+
+def settled(expression: Expr) -> Expr:
+    """sum_{j=1}^t f([j <= t]) = sum_{j=1}^t f(1): within a sum its own limit is kept."""
+
+    def change(part: Expr) -> Expr:
+        if not isinstance(part, Sum):
+            return part
+        body, index, low, high = opened(freshen(part))
+        return Sum(body.xreplace({AtMost(index, high): Integer(1)}), (index, low, high))
+
+    return everywhere(change)(expression)
+
+
+def split_at(last: Expr, border: Expr) -> Rule:
+    """[j <= t] = [j <= t] [j <= b] + [j <= t] [b < j], for any border b."""
+
+    def change(part: Expr) -> Expr:
+        if isinstance(part, AtMost) and part.args[1] == last:
+            place = part.args[0]
+            return part * (AtMost(place, border) + Below(border, place))
+        return part
+
+    return everywhere(change)

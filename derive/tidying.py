@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sympy import Add, Expr, Indexed, IndexedBase, Mul, Pow, Rational, S, Sum, Symbol, exp
 
@@ -73,6 +74,55 @@ class Tidier:
         return expression.xreplace({**plain, **turned})
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """before * sum over index of (body + body + ...), where all bodies have something in common."""
+
+    before: Expr
+    index: Symbol
+    limits: tuple[Expr, ...]
+    bodies: tuple[Expr, ...]
+
+    @classmethod
+    def of(cls, term: Expr) -> _Sums | None:
+        """Read a product that holds one sum."""
+        number, rest = term.as_coeff_Mul()
+        factors = Mul.make_args(rest)
+        sums = [factor for factor in factors if isinstance(factor, Sum)]
+        if len(sums) != 1:
+            return None
+        body, index, *limits = opened(freshen(sums[0]))
+        before = Mul(*(factor for factor in factors if factor not in sums))
+        return cls(before, index, tuple(limits), (number * body,))
+
+    def with_another(self, other: _Sums) -> _Sums | None:
+        """Return both as one, or nothing where that is no shorter."""
+        if self.limits != other.limits:
+            return None
+        bodies = [body.xreplace({other.index: self.index}) for body in other.bodies]
+        before, all_bodies = self.before, [*self.bodies, *bodies]
+        if len({_chosen(body) for body in all_bodies}) > 1:
+            return None
+        if self.before != other.before:
+            # What stands before one sum goes into it, where the other then sums nothing else.
+            parts = _parts(all_bodies)
+            common = _common(parts)
+            if not any(_rest([part], common).is_number for part in parts):
+                return None
+            before, all_bodies = S.One, [self.before * body for body in self.bodies]
+            all_bodies += [other.before * body for body in bodies]
+        together = _Sums(before, self.index, self.limits, tuple(all_bodies))
+        return None if isinstance(together.inside(), Add) else together
+
+    def inside(self) -> Expr:
+        """Return what is summed, common factors first."""
+        return without_content(factored(merged(Add(*self.bodies))))
+
+    def expression(self) -> Expr:
+        number, inside = self.inside().as_coeff_Mul()
+        return Mul(number, self.before, Sum(inside, (self.index, *self.limits)))
+
+
 def factored(expression: Expr) -> Expr:
     """Take what all terms of a sum have in common before a bracket: a b - a c = a (b - c)."""
     if not isinstance(expression, Add):
@@ -104,24 +154,20 @@ def merged(expression: Expr) -> Expr:
     if not isinstance(expression, Add):
         return expression
     apart: list[Expr] = []
-    alike: dict[tuple[Expr, Expr, Expr], tuple[Symbol, list[Expr]]] = {}
+    sums: list[_Sums] = []
     for term in expression.args:
-        number, rest = term.as_coeff_Mul()
-        factors = Mul.make_args(rest)
-        sums = [factor for factor in factors if isinstance(factor, Sum)]
-        if len(sums) != 1:
+        one = _Sums.of(term)
+        if one is None:
             apart.append(term)
             continue
-        body, index, low, high = opened(freshen(sums[0]))
-        outside = Mul(*(factor for factor in factors if factor not in sums))
-        first, bodies = alike.setdefault((outside, low, high), (index, []))
-        bodies.append(number * body.xreplace({index: first}))
-    for (outside, low, high), (index, bodies) in alike.items():
-        inside = Add.make_args(merged(Add(*bodies)))
-        for cluster in _clusters(inside):
-            number, body = without_content(cluster).as_coeff_Mul()
-            apart.append(Mul(number, outside, Sum(body, (index, low, high))))
-    return Add(*apart)
+        for place, other in enumerate(sums):
+            together = other.with_another(one)
+            if together is not None:
+                sums[place] = together
+                break
+        else:
+            sums.append(one)
+    return Add(*apart, *(each.expression() for each in sums))
 
 
 def grouped(expression: Expr) -> Expr:
@@ -130,25 +176,14 @@ def grouped(expression: Expr) -> Expr:
         return expression
     groups: dict[Expr, list[Expr]] = {}
     for term in expression.args:
-        chosen = Mul(*(f for f in Mul.make_args(term) if isinstance(f, Equals)))
-        groups.setdefault(chosen, []).append(term)
+        groups.setdefault(_chosen(term), []).append(term)
     alone = groups.pop(S.One, [])
     return Add(*alone, *(factored(Add(*terms)) for terms in groups.values()))
 
 
-def _clusters(terms: Sequence[Expr]) -> Iterator[Expr]:
-    """Yield sums of terms that have something in common, and the other terms by themselves."""
-    found: list[tuple[Factors, list[Factors]]] = []
-    for part in _parts(terms):
-        for place, (common, parts) in enumerate(found):
-            shared = _common([common, part])
-            if shared:
-                found[place] = (shared, [*parts, part])
-                break
-        else:
-            found.append((part, [part]))
-    for common, parts in found:
-        yield Mul(product_of(common), _rest(parts, common))
+def _chosen(term: Expr) -> Expr:
+    """Return the product of the brackets in which a product chooses one place."""
+    return Mul(*(factor for factor in Mul.make_args(term) if isinstance(factor, Equals)))
 
 
 def _added(terms: Iterable[Expr]) -> Expr:

@@ -1,150 +1,48 @@
 """Every published result of the notes' sentences, made again from the same input in two ways.
 
 The note's own steps run in torch's float32, and the derived value is worked out to 50 digits; both
-must give the printed digits. Where a note prints more digits than float32 decides, the last ones
-are the rounding errors of its machine: there the printed number must lie within the certified
-bound of float32 around the exact value.
+must give the printed digits. ``published`` has what a book prints for the second sentence.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
-
-import torch
-from sympy import IndexedBase
 from torch import Tensor
 
-from derive.attention import SOFTMAX, SUM_NORMALISED
-from derive.evidence import REFUTED, REPRODUCED, WITHIN_BOUND, Reproduction
+from derive.attention import SUM_NORMALISED
+from derive.evidence import Reproduction
 from derive.examples import BUILT_IN, Example, load
-from derive.formula import Mechanism, a, s, z
-from derive.worked import work_out
+from derive.formula import a, s, z
 from numeric import reference
-from numeric.balls import ball, working_bits
-from numeric.bounds import rounding_bounds
-from numeric.computing import EXP_ULP
-from numeric.inputs import exact_inputs
-from numeric.precision import FLOAT32
+from numeric.published import PUBLISHED
+from numeric.reproduction import (
+    Printed,
+    fraction,
+    numbers,
+    put_numbers,
+    reproductions,
+    shown_numbers,
+)
+
+__all__ = [
+    "PRINTED",
+    "Printed",
+    "fraction",
+    "numbers",
+    "put_numbers",
+    "reproduce",
+    "reproductions",
+]
 
 IN_THE_NOTE = "printed in the note"
 FOR_THIS_SENTENCE = "published for this sentence"
-
-
-@dataclass(frozen=True)
-class Printed:
-    """A published result, word for word in ``text``.
-
-    ``origin`` says where the text stands: in the note, or elsewhere for the same sentence.
-    ``run`` takes the inputs through the note's steps and returns what it prints; ``derived`` picks
-    the same numbers from arrays of softmax attention, or of ``mechanism``. ``every_digit`` marks a
-    text with all digits of its float32 numbers.
-    """
-
-    example: str
-    title: str
-    origin: str
-    text: str
-    run: Callable[[Tensor], str]
-    derived: Callable[[Mapping[IndexedBase, Any]], Any]
-    mechanism: Mechanism = SOFTMAX
-    every_digit: bool = False
 
 
 def reproduce(example: Example) -> tuple[Reproduction, ...]:
     """Make every printed result of a built-in sentence again; other sentences have none."""
     if example.name not in BUILT_IN or example != load(example.name):
         return ()
-    wanted = [printed for printed in PRINTED if printed.example == example.name]
+    wanted = [printed for printed in (*PRINTED, *PUBLISHED) if printed.example == example.name]
     return tuple(row for printed in wanted for row in reproductions(printed, example))
-
-
-def reproductions(printed: Printed, example: Example) -> tuple[Reproduction, Reproduction]:
-    """Make one printed result again, by the note's steps and by the derived formula."""
-    by_torch = printed.run(torch.tensor(example.array(float).tolist()))
-    exact = [
-        fraction(value) for value in printed.derived(work_out(example, printed.mechanism).arrays)
-    ]
-    by_formula = put_numbers(printed.text, exact)
-    return (
-        _judged(printed, by_torch, "the note's steps, torch float32", example),
-        _judged(printed, by_formula, "derived, 50 digits, rounded", example),
-    )
-
-
-def numbers(text: str) -> list[Fraction]:
-    """Return the decimals that stand in ``text``, exactly."""
-    return [Fraction(number) for number in _NUMBER.findall(text)]
-
-
-def put_numbers(text: str, values: Sequence[Fraction]) -> str:
-    """Replace the numbers in ``text`` by ``values``, rounded to the decimals that stand there."""
-    wanted = len(_NUMBER.findall(text))
-    if wanted != len(values):
-        return f"{len(values)} numbers instead of {wanted}"
-    following = iter(values)
-    return _NUMBER.sub(lambda match: _rounded(next(following), match.group()), text)
-
-
-def fraction(value: Any) -> Fraction:
-    """Return a worked value, a fraction or an mpmath number, exactly."""
-    if isinstance(value, Fraction):
-        return value
-    # mpmath keeps the sign apart from the mantissa.
-    mantissa, exponent = value.man_exp
-    size = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
-    return -size if value < 0 else size
-
-
-_NUMBER = re.compile(r"-?\d+\.\d+")
-
-
-def _rounded(value: Fraction, like: str) -> str:
-    decimals = len(like.partition(".")[2])
-    digits = round(value * 10**decimals)
-    whole, part = divmod(abs(digits), 10**decimals)
-    return f"{'-' if digits < 0 else ''}{whole}.{part:0{decimals}}"
-
-
-def _judged(printed: Printed, computed: str, implementation: str, example: Example) -> Reproduction:
-    verdict, reason = REFUTED, "the numbers differ"
-    if _same(computed, printed.text):
-        verdict, reason = REPRODUCED, ""
-    elif _same(put_numbers(printed.text, numbers(computed)), printed.text):
-        verdict, reason = REPRODUCED, "equal to the digits printed"
-    elif printed.every_digit and all(
-        _within_float32(printed, example, numbers(text)) for text in (printed.text, computed)
-    ):
-        verdict, reason = WITHIN_BOUND, "the last digits printed are float32's own rounding"
-    return Reproduction(
-        printed.example,
-        printed.title,
-        printed.origin,
-        printed.text,
-        computed,
-        implementation,
-        verdict,
-        reason,
-    )
-
-
-def _same(text: str, other: str) -> bool:
-    return text.split() == other.split()
-
-
-def _within_float32(printed: Printed, example: Example, written: Sequence[Fraction]) -> bool:
-    """Tell whether each number is surely within its float32 bound of the exact value."""
-    exp_ulp = EXP_ULP["torch", FLOAT32.name]
-    given = exact_inputs(printed.mechanism, example)
-    with working_bits(FLOAT32):
-        expected = printed.derived(rounding_bounds(printed.mechanism, given, FLOAT32, exp_ulp))
-        return len(written) == len(expected) and all(
-            abs(ball(number) - rounded.exact) <= rounded.error
-            for number, rounded in zip(written, expected, strict=True)
-        )
 
 
 def _scores_of_query(inputs: Tensor, query: int) -> Tensor:
@@ -165,10 +63,6 @@ def _all_weights(inputs: Tensor) -> Tensor:
 
 def _journey_weights(inputs: Tensor) -> Tensor:
     return reference.softmax_by_hand(_scores_of_query(inputs, 1))
-
-
-def _numbers(values: Tensor) -> str:
-    return " ".join(_NUMBER.findall(str(values)))
 
 
 PRINTED = (
@@ -276,7 +170,7 @@ tensor([[0.4814, 0.5814, 0.6814],
         "scores of journey",
         FOR_THIS_SENTENCE,
         "0.9544 1.4950 1.4754 0.8434 0.7070 1.0865",
-        lambda inputs: _numbers(_scores_of_query(inputs, 1)),
+        lambda inputs: shown_numbers(_scores_of_query(inputs, 1)),
         lambda arrays: arrays[s][1],
     ),
     Printed(
@@ -284,7 +178,7 @@ tensor([[0.4814, 0.5814, 0.6814],
         "weights of journey",
         FOR_THIS_SENTENCE,
         "0.1385 0.2379 0.2333 0.1240 0.1082 0.1581",
-        lambda inputs: _numbers(_journey_weights(inputs)),
+        lambda inputs: shown_numbers(_journey_weights(inputs)),
         lambda arrays: arrays[a][1],
     ),
     Printed(
@@ -292,7 +186,9 @@ tensor([[0.4814, 0.5814, 0.6814],
         "context vector of journey",
         FOR_THIS_SENTENCE,
         "0.4419 0.6515 0.5683",
-        lambda inputs: _numbers(reference.context_of_one_query(_journey_weights(inputs), inputs)),
+        lambda inputs: shown_numbers(
+            reference.context_of_one_query(_journey_weights(inputs), inputs)
+        ),
         lambda arrays: arrays[z][1],
     ),
 )

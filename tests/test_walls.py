@@ -32,6 +32,7 @@ FORMULAS = {
     "differentiation.py",
     "elements.py",
     "exact_values.py",
+    "folding.py",
     "formula.py",
     "gradients.py",
     "index_arrays.py",

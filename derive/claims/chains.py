@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 
-from sympy import Add, Expr, Indexed, IndexedBase, Mul, Sum
+from sympy import Add, Expr, Indexed, IndexedBase, Mul, Pow, Sum
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.binding import freshen, same
@@ -56,7 +57,7 @@ def unfolded(stages: Iterable[Stage]) -> Reasons:
 
 def folded(stages: Iterable[Stage]) -> Reasons:
     """Return the steps that put arrays in place of their definitions, the first stage first."""
-    return [(f"the definition of {s.array}, read backwards", fold(s)) for s in stages]
+    return [(f"the definition of {s.array}, read backwards", fold_within(s)) for s in stages]
 
 
 def with_changed(subject: Subject, change: Change) -> tuple[Stage, ...]:
@@ -84,6 +85,27 @@ def defining(stages: Iterable[Stage]) -> tuple[Stage, ...]:
 
 
 # Rules
+
+
+def fold_within(stage: Stage) -> Rule:
+    """Put an array's entry in place of its definition, also inside products and under fractions."""
+    whole = fold(stage)
+    size = len(Mul.make_args(stage.value))
+
+    def change(part: Expr) -> Expr:
+        power = stage.value
+        if isinstance(power, Pow) and isinstance(part, Pow) and part.exp == -power.exp:
+            found = whole(1 / part)
+            return part if same(found, 1 / part) else 1 / found
+        if size > 1 and isinstance(part, Mul):
+            for chosen in combinations(part.args, size):
+                product = Mul(*chosen)
+                found = whole(product)
+                if isinstance(found, Indexed):
+                    return Mul(found, *(f for f in part.args if f not in chosen))
+        return part
+
+    return lambda expression: everywhere(change)(whole(expression))
 
 
 def everywhere(change: Rule) -> Rule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Expr, Indexed, Mul
+from sympy import Indexed, Mul
 
 from derive.claims.chains import chain, defining
 from derive.claims.claim import Claim, Proof, never, of_nothing, product_of
@@ -73,13 +73,14 @@ def _outside_hull(subject: Subject, reading: Reading) -> Difference | None:
     return None
 
 
-def _parts(subject: Subject) -> tuple[Stage, Indexed, Expr]:
-    """Return the weighted sum, the weight in it and what is weighted."""
+def _parts(subject: Subject) -> tuple[Stage, Indexed, Indexed]:
+    """Return the weighted sum, the weight in it and the entry that is weighted."""
     if subject.context is None:
         raise DerivationError(f"{subject.mechanism.title}: nothing is a weighted sum over the keys")
     context, weight = subject.context
     body, _, _, _ = opened(context.value)
-    return context, weight, Mul(*(part for part in Mul.make_args(body) if part != weight))
+    (value,) = (part for part in Mul.make_args(body) if part != weight)
+    return context, weight, value
 
 
 IN_HULL = Claim(

@@ -119,8 +119,11 @@ class Subject:
             if not isinstance(stage.value, Sum):
                 continue
             body, index, _, _ = opened(stage.value)
-            for factor in Mul.make_args(body):
-                if isinstance(factor, Indexed) and self._weighs(factor, index):
+            factors = Mul.make_args(body)
+            if len(factors) != 2 or not all(isinstance(factor, Indexed) for factor in factors):
+                continue
+            for factor in factors:
+                if self._weighs(factor, index):
                     return stage, factor
         return None
 

@@ -63,20 +63,21 @@ def known_signs(subject: Subject) -> KnownSigns:
     return signs_of(mechanism.stages, mechanism.indicators, dict(mechanism.relations))
 
 
-def rows_sum(subject: Subject) -> Derivation:
-    """Prove that the weights of one query sum to 1."""
-    weight = subject.weight
+def rows_sum(subject: Subject, weight: Stage | None = None) -> Derivation:
+    """Prove that the weights of one query sum to 1, or those that another stage defines."""
+    weight = weight or subject.weight
     row_sums = [stage for stage in subject.normaliser if stage.array in weight.reads]
     several = ("a sum of several terms is several sums", distribute)
     reasons = [
-        ("the definition of a", unfold(weight)),
+        (f"the definition of {weight.array}", unfold(weight)),
         ("what does not depend on the key stands before the sum", pull_out),
         *[
             (f"the sum is {named(stage.target)} by definition, and it cancels", fold(stage))
             for stage in row_sums
         ],
     ]
-    start, definitions = total(weight.target, subject.key), defining(subject.normaliser)
+    start = total(weight.target, weight.target.indices[-1])
+    definitions = defining(subject.normaliser)
     return first_that_holds(
         partial(chain, start, Integer(1), attempt, definitions)
         for attempt in (reasons, [reasons[0], several, *reasons[1:]])

@@ -190,8 +190,8 @@ def _block(view: _View, axis: int, scope: Scope) -> tuple[Expr, Symbol, Symbol] 
 def _remainder(place: Expr) -> Expr:
     """Write h - n floor(h/n) as the remainder of h by n."""
     for whole in place.atoms(floor):
-        divisor = -place.expand().coeff(whole)
-        divided = (place + divisor * whole).expand()
+        divisor = -place.expand(deep=False).coeff(whole)
+        divided = (place + divisor * whole).expand(deep=False)
         if divisor != 0 and (whole.args[0] * divisor - divided).expand() == 0:
             return Mod(divided, divisor, evaluate=False)
     return place

@@ -51,10 +51,10 @@ class Dialect:
     cast: str
 
     def reduced(self, piece: Piece, function: str, places: Sequence[int]) -> str:
-        """Return the sum or maximum over axes; of many axes the last is called -1."""
+        """Return a sum, maximum or the like along axes; of many axes the last is called -1."""
         last = len(piece.axes) - 1
         shown = [-1 if place == last > 1 else place for place in places]
-        which = str(shown[0]) if len(shown) == 1 else str(tuple(shown))
+        which = shown[0] if len(shown) == 1 else tuple(shown)
         return f"{piece.bracketed(ATOM)}.{function}({self.axis}={which})"
 
     def aligned(self, piece: Piece, axes: Indices, strength: int = SUM) -> str:

@@ -27,6 +27,7 @@ class ProductWriter:
     def total(self, operands: Sequence[Piece], summed: Indices, lead: Indices) -> Piece:
         """Sum over indices that some operand has; ``lead`` orders all axes."""
         merged = self._chained(self._merged(operands, summed, lead), summed, lead)
+        summed = tuple(t for t in summed if t in union(merged, lead))
         if len(merged) == 2:
             product = self._matrix_product(merged, summed, lead)
             if product is not None:

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sympy import Expr, IndexedBase, Symbol
+from sympy import Expr, IndexedBase, Symbol, sympify
 
+from derive.binding import Lengths
 from derive.coding.pieces import ATOM, Indices, Kind, Piece
 from derive.coding.shapes import Shape
 from derive.formula import UPPER_LIMIT, Stage
@@ -34,6 +35,7 @@ class Scope:
         self.positions: dict[tuple[str, Expr], str] = {}
         self.masks: dict[tuple[str, Indices], str] = {}
         self.mask_uses: Counter[tuple[str, Indices]] = Counter()
+        self._inside_mask = False
         self._taken = set(taken)
         self._indices: dict[Symbol, Expr | None] = {}
         self._stage: Stage | None = None
@@ -89,15 +91,26 @@ class Scope:
     def mask(self, mask: Piece) -> Piece:
         """Return the name of a mask that several stages use; else the mask as it is."""
         key = mask.text, mask.axes
+        if self._inside_mask or len(mask.axes) < 2:
+            return mask
         self.mask_uses[key] += 1
-        if len(mask.axes) < 2 or key not in self.masks:
+        if key not in self.masks:
             return mask
         return Piece(self.masks[key], mask.axes, ATOM, mask.kind)
 
+    @contextmanager
+    def inside_mask(self) -> Iterator[None]:
+        """Within the block, masks are parts of another one, which alone may have a name."""
+        outside, self._inside_mask = self._inside_mask, True
+        try:
+            yield
+        finally:
+            self._inside_mask = outside
+
     def name_masks(self) -> None:
-        """Give names to the masks that were used more than once; count anew."""
+        """Give names to the masks that are used more than once."""
         for key, uses in self.mask_uses.items():
-            if uses > 1 and len(key[1]) > 1:
+            if uses > 1:
                 self.masks[key] = self._free(("mask",))
 
     def size(self, symbol: Symbol) -> Piece:

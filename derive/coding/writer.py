@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sympy import (
     Add,
@@ -82,21 +82,23 @@ class ArrayWriter:
             is_index = self.scope.is_index(expression)
             return self.scope.position(expression) if is_index else self.scope.size(expression)
         if isinstance(expression, Bracket):
-            return self._mask([expression], lead)
+            if self._is_mask(expression):
+                return self._mask([expression], lead)
+            return self._bracket(expression, lead)
         if isinstance(expression, Sum):
             return self._sum(expression, lead)
         if isinstance(expression, Largest):
             return self._largest(expression, lead)
         if isinstance(expression, Add):
-            return self._added(ordered_terms(expression), lead)
+            return self._added(_ordered(expression, lead), lead)
         if isinstance(expression, Mul):
-            return self._product(ordered_factors(expression, lead), lead)
+            return self._product(_factors(expression, lead), lead)
         if isinstance(expression, Pow):
             return self._power(expression, lead)
         if isinstance(expression, floor):
-            return self._divided("//", *expression.args[0].as_numer_denom(), lead)
+            return self._divided("//", expression.args[0].as_numer_denom(), lead)
         if isinstance(expression, Mod):
-            return self._divided("%", *expression.args, lead)
+            return self._divided("%", expression.args, lead)
         if isinstance(expression, FUNCTIONS):
             return self._function(expression, lead)
         raise UnknownNode(expression)
@@ -115,17 +117,26 @@ class ArrayWriter:
                 body, index, low, high = opened(body)
                 if self.scope.is_index(high):
                     # A sum up to another index is a sum over all places, with a bracket.
-                    body = AtMost(index, high) * body
-                    high = self.scope.length(high)
+                    body, high = AtMost(index, high) * body, self.scope.length(high)
                 self._check(expression, index, low, high)
                 count(index, high)
                 summed.append(index)
             inside = (*(t for t in lead if t not in summed), *summed)
-            return self._total(body, tuple(summed), inside)
+            return self._terms(body, tuple(summed), inside)
+
+    def _terms(self, body: Expr, summed: Indices, lead: Indices) -> Piece:
+        """Sum term by term where a term is a product of arrays that each lack an axis of it."""
+        terms = ordered_terms(body, lead) if isinstance(body, Add) else [body]
+        if len(terms) == 1 or not any(_is_contraction(term) for term in terms):
+            return self._total(body, summed, lead)
+        return self._plus(terms, lead, lambda term: self._total(term, summed, lead))
 
     def _total(self, body: Expr, summed: Indices, lead: Indices) -> Piece:
         """Sum a product; what the indices do not reach stays outside of the sum."""
         factors = ordered_factors(body, lead) if isinstance(body, Mul) else (body,)
+        running = self._running(factors, summed, lead)
+        if running is not None:
+            return running
         tops, bottoms = self._split(factors, lead)
         inside = [piece for piece in tops if set(piece.axes) & set(summed)]
         for piece in [piece for piece in bottoms if set(piece.axes) & set(summed)]:
@@ -140,6 +151,27 @@ class ArrayWriter:
         found = [self.products.total(inside, reached, lead)] if inside else []
         others = [piece for piece in tops if piece.axes and not set(piece.axes) & set(summed)]
         return self._joined([*numbers, *found, *others], lead, bottoms)
+
+    def _running(self, factors: Sequence[Expr], summed: Indices, lead: Indices) -> Piece | None:
+        """Write sum_l [l <= i] x[l] as a running sum, where nothing else depends on i."""
+        (index, *more), rest = summed, [f for f in factors if not isinstance(f, AtMost)]
+        bracket = next((f for f in factors if isinstance(f, AtMost)), None)
+        if more or bracket is None or len(rest) != len(factors) - 1 or not rest:
+            return None
+        last = bracket.args[1]
+        if (
+            bracket.args[0] != index
+            or not self.scope.is_index(last)
+            or any(last in factor.free_symbols for factor in rest)
+            or self.scope.difference(self.scope.length(last), self.scope.length(index)) != 0
+        ):
+            return None
+        piece = self.piece(Mul(*rest), lead)
+        if index not in piece.axes:
+            return None
+        text = self.dialect.reduced(piece, "cumsum", [piece.axes.index(index)])
+        axes = tuple(last if t == index else t for t in piece.axes)
+        return Piece(text, axes, ATOM, max(piece.kind, Kind.WHOLE))
 
     def _largest(self, expression: Largest, lead: Indices) -> Piece:
         inside, index, low, high = opened(expression)
@@ -160,19 +192,29 @@ class ArrayWriter:
 
     # Entry by entry
 
-    def _added(self, terms: Sequence[Expr], lead: Indices) -> Piece:
+    def _added(self, terms: Sequence[Expr], lead: Indices, axes: Indices = ()) -> Piece:
+        return self._plus(terms, lead, lambda term: self.piece(term, lead), axes)
+
+    def _plus(
+        self,
+        terms: Sequence[Expr],
+        lead: Indices,
+        write: Callable[[Expr], Piece],
+        axes: Indices = (),
+    ) -> Piece:
+        """Add terms that ``write`` writes, aligned with ``axes`` or with those that they have."""
         minus = [bool(term.could_extract_minus_sign()) for term in terms]
         pieces = [
-            self.piece(-term if negative else term, lead)
-            for negative, term in zip(minus, terms, strict=True)
+            write(-term if negative else term) for negative, term in zip(minus, terms, strict=True)
         ]
         kind = max(Kind.WHOLE, *(piece.kind for piece in pieces))
         pieces = self._promoted(pieces, kind)
-        axes = union(pieces, lead)
+        axes = axes or union(pieces, lead)
         text = ""
         for negative, piece in zip(minus, pieces, strict=True):
-            # Booleans are neither subtracted nor counted by adding them up.
-            counted = _counted(piece) if negative or kind is Kind.WHOLE else piece
+            # Booleans cannot be subtracted, and adding them up does not count them.
+            count_it = negative or (kind is Kind.WHOLE and not text)
+            counted = _counted(piece) if count_it else piece
             sign = (" - " if negative else " + ") if text else ("-" if negative else "")
             text += sign + self.dialect.aligned(counted, axes, PRODUCT)
         return Piece(text, axes, SUM, kind)
@@ -185,12 +227,14 @@ class ArrayWriter:
         return self._joined(tops or [ONE], lead, bottoms)
 
     def _split(self, factors: Sequence[Expr], lead: Indices) -> tuple[list[Piece], list[Piece]]:
-        """Write the factors above and below the fraction line, numbers first, then the mask."""
-        brackets = [factor for factor in factors if _is_mask(factor)]
-        above, below = split_quotient(factor for factor in factors if factor not in brackets)
-        tops = [self._mask(brackets, lead)] if brackets else []
+        """Write the factors above and below the fraction line: numbers first, then what masks."""
+        masks = [factor for factor in factors if self._is_mask(factor)]
+        if not any(factor.atoms(Bracket) for factor in masks):
+            masks = []
+        above, below = split_quotient(factor for factor in factors if factor not in masks)
+        tops = [self._mask(masks, lead)] if masks else []
         tops += [self.piece(factor, lead) for factor in above]
-        tops.sort(key=lambda piece: bool(piece.axes))
+        tops.sort(key=lambda piece: (bool(piece.axes), piece.kind > Kind.INDICATOR))
         return tops, [self.piece(factor, lead) for factor in below]
 
     def _joined(self, tops: Sequence[Piece], lead: Indices, bottoms: Sequence[Piece] = ()) -> Piece:
@@ -208,8 +252,8 @@ class ArrayWriter:
             text += sign + self.dialect.aligned(piece, axes, ATOM if place else PRODUCT)
         return Piece(text, axes, PRODUCT, kind)
 
-    def _divided(self, operator: str, above: Expr, below: Expr, lead: Indices) -> Piece:
-        pieces = self.piece(above, lead), self.piece(below, lead)
+    def _divided(self, operator: str, sides: Sequence[Expr], lead: Indices) -> Piece:
+        pieces = [self.piece(side, lead) for side in sides]
         axes = union(pieces, lead)
         first, second = (
             self.dialect.aligned(piece, axes, strength)
@@ -241,14 +285,33 @@ class ArrayWriter:
 
     # Masks, and what booleans and integers become
 
-    def _mask(self, brackets: Sequence[Expr], lead: Indices) -> Piece:
-        """Write a product of brackets as one array of booleans, by its name where it has one."""
-        mask = self._conjoined([self._bracket(bracket, lead) for bracket in brackets], lead)[0]
-        return self.scope.mask(mask) if all(map(_is_mask, brackets)) else mask
+    def _is_mask(self, factor: Expr) -> bool:
+        """Tell whether a factor is made of brackets, places, sizes and given masks alone."""
+        if isinstance(factor, Indexed):
+            return self.scope.kinds.get(factor.base) is Kind.INDICATOR
+        if isinstance(factor, Bracket):
+            return not factor.atoms(Indexed)
+        return isinstance(factor, Add | Mul) and all(
+            part.is_Integer or self._is_mask(part) for part in factor.args
+        )
+
+    def _mask(self, factors: Sequence[Expr], lead: Indices) -> Piece:
+        """Write a product of masks as one array, by its name where it has one."""
+        with self.scope.inside_mask():
+            pieces = [
+                self._bracket(f, lead) if isinstance(f, Bracket) else self.piece(f, lead)
+                for f in factors
+            ]
+        return self.scope.mask(self._joined(pieces, lead))
 
     def _bracket(self, bracket: Expr, lead: Indices) -> Piece:
         sides = [self.piece(side, lead) for side in bracket.args]
         axes = union(sides, lead)
+        # i[:, None] - 3 reads better than (i - 3)[:, None].
+        sides = [
+            self._added(_ordered(side, lead), lead, axes) if isinstance(side, Add) else piece
+            for side, piece in zip(bracket.args, sides, strict=True)
+        ]
         left, right = (self.dialect.aligned(side, axes, SUM) for side in sides)
         return Piece(f"{left} {RELATIONS[type(bracket)]} {right}", axes, COMPARISON, Kind.TRUTH)
 
@@ -281,9 +344,28 @@ class ArrayWriter:
         return Piece(text, piece.axes, ATOM)
 
 
-def _is_mask(factor: Expr) -> bool:
-    """Tell whether a factor is a bracket of places and sizes, whatever the arrays hold."""
-    return isinstance(factor, Bracket) and not factor.atoms(Indexed)
+def _is_contraction(term: Expr) -> bool:
+    """Tell whether a term is a product of which no factor has all letters."""
+    letters = [factor.free_symbols for factor in Mul.make_args(term) if factor.atoms(Indexed)]
+    return len(letters) > 1 and all(own != set().union(*letters) for own in letters)
+
+
+def _factors(expression: Mul, lead: Indices) -> tuple[Expr, ...]:
+    """Return factors in order; of sizes alone, counts come before dimensions: n_h d."""
+    if all(factor.is_Symbol or factor.is_Number for factor in expression.args):
+        names = sorted(expression.args, key=str, reverse=True)
+        return tuple(sorted(names, key=lambda factor: not factor.is_Number))
+    return ordered_factors(expression, lead)
+
+
+def _ordered(expression: Add, lead: Indices) -> list[Expr]:
+    """Return terms in order; of places and sizes, numbers come last: n + 1."""
+    terms = ordered_terms(expression, lead)
+    if expression.atoms(Indexed):
+        return terms
+    minus = [term for term in terms if term.could_extract_minus_sign()]
+    plus = [term for term in terms if term not in minus]
+    return [*sorted(plus, key=lambda term: bool(term.is_Number)), *minus]
 
 
 def _counted(piece: Piece) -> Piece:

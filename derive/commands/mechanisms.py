@@ -182,18 +182,20 @@ def properties(mechanism: str, proofs: bool, as_json: bool) -> None:
 
     variant = named(mechanism, "derive properties")
     with console(stderr=True).status(f"deciding the properties of {variant.title}"):
-        decided = variant_properties(variant)
-    if as_json:
-        from derive.publish.atlas_data import property_as_data
+        if as_json:
+            from derive.proof_check import check_variant
+            from derive.publish.atlas_data import property_as_data
 
-        _print_json({"key": variant.key, "properties": [property_as_data(p) for p in decided]})
-        return
+            found = [property_as_data(row) for row in check_variant(variant)]
+            _print_json({"key": variant.key, "properties": found})
+            return
+        decided = variant_properties(variant)
     from rich.text import Text as Line
 
     screen = console()
     screen.print(Line(variant.title, style="bold"))
-    for found in decided:
-        _print_property(screen, found, proofs=proofs)
+    for row in decided:
+        _print_property(screen, row, proofs=proofs)
 
 
 def _print_property(screen: Console, found: Property, *, proofs: bool) -> None:

@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from typing import Any
 
 from derive.code import source
+from derive.coding.shapes import symbolic_shapes
+from derive.counting import KINDS, operations
+from derive.evidence import PropertyResult
 from derive.examples import BUILT_IN, load
 from derive.formula import Mechanism, Stage
 from derive.gradients import vector_jacobian_product
-from derive.properties import Property, variant_properties
 from derive.publish.entries import entries
 from derive.publish.notation import Latex, Text
-from derive.publish.shapes import symbolic_shapes
 from derive.publish.writing import equation
 from derive.small_sizes import small_sizes
 from derive.variants import ATLAS
 from derive.variants.variant import Variant
-from derive.witness import Witness
 from derive.worked import work_out_variant
+
+Decided = Callable[[Variant], Iterable[PropertyResult]]
+"""Gives the properties of a mechanism, decided and checked."""
 
 FORMAT = 1
 """Version of the data's form."""
 
 
-def atlas_as_data() -> dict[str, Any]:
-    """Return the whole atlas: every mechanism by its key, in order."""
-    mechanisms = {key: variant_as_data(variant) for key, variant in ATLAS.items()}
-    return {"format": FORMAT, "mechanisms": mechanisms}
+def atlas_as_data(decided: Decided) -> dict[str, Any]:
+    """Return the whole atlas, every mechanism by its key, in order; ``decided`` tells properties.
+
+    They take long to decide, so a caller who has them brings them.
+    """
+    mechanisms = {key: variant_as_data(variant, decided) for key, variant in ATLAS.items()}
+    return {"format": FORMAT, "version": version("attention-derived"), "mechanisms": mechanisms}
 
 
-def variant_as_data(variant: Variant) -> dict[str, Any]:
+def atlas_as_json(decided: Decided) -> str:
+    """Return the whole atlas as JSON text."""
+    data = atlas_as_data(decided)
+    return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def variant_as_data(variant: Variant, decided: Decided) -> dict[str, Any]:
     """Return one mechanism: its formula, gradient, properties, code, and the worked numbers."""
     return {
         **formula_as_data(variant),
         "gradient": [_stage(stage) for stage in vector_jacobian_product(variant.mechanism).stages],
-        "properties": [property_as_data(found) for found in variant_properties(variant)],
+        "properties": [property_as_data(found) for found in decided(variant)],
+        "operations": {
+            name: str(getattr(operations(variant.mechanism).total, name)) for name in KINDS
+        },
         "torch": source(variant.mechanism, "torch"),
         "numbers": {name: _numbers(variant, name) for name in BUILT_IN},
     }
@@ -84,14 +102,14 @@ def entries_as_data(mechanism: Mechanism, tokens: int, dimensions: int | None) -
     }
 
 
-def property_as_data(found: Property) -> dict[str, Any]:
+def property_as_data(found: PropertyResult) -> dict[str, Any]:
     """Return a property: what it says, and how it was decided."""
     return {
-        "name": found.claim.name,
-        "statement": found.claim.title,
+        "name": found.name,
+        "statement": found.statement,
         "verdict": found.verdict,
-        "where": [f"{condition} is not 0" for condition in found.conditions],
-        "counterexample": str(found.evidence) if isinstance(found.evidence, Witness) else None,
+        "where": list(found.conditions),
+        "how": found.method,
     }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from posixpath import relpath
+from types import MappingProxyType
 from typing import Any
 
 from derive.examples import BUILT_IN, load
 from derive.publish.markdown import markdown_text
-from derive.variants import ATLAS
-from derive.variants.variant import FAMILIES, Variant
+from derive.theorems import THEOREMS
+from derive.variants import ATLAS, by_family
+from derive.variants.variant import Variant
 
 EVERY_PAGE = "/*"
 """How an entry of the navigation ends that stands for the pages of all mechanisms."""
@@ -38,22 +42,71 @@ def expanded(nav: Sequence[Any]) -> tuple[list[Any], str | None]:
 
 
 def _sections(folder: str) -> Iterator[dict[str, list[dict[str, str]]]]:
-    for family in FAMILIES:
-        pages = [
-            {variant.title: f"{folder}/{variant.key}.md"}
-            for variant in ATLAS.values()
-            if variant.family == family
-        ]
-        if pages:
-            yield {family: pages}
+    for family, variants in by_family():
+        yield {family: [{one.title: f"{folder}/{one.key}.md"} for one in variants]}
 
 
-def page(variant: Variant) -> str:
-    """Return the Markdown of one mechanism's page."""
+def pages(folder: str, sources: Mapping[str, str]) -> dict[str, str]:
+    """Return the Markdown of every page of the atlas by its path.
+
+    ``sources`` are the pages that were written by hand: each theorem stands on the one whose fence
+    asks for it, and the others on the page of theorems.
+    """
+    homes = _homes(sources)
+    theorems = f"{folder}/theorems.md"
+    written = {f"{folder}/{key}.md": page(one, folder, homes) for key, one in ATLAS.items()}
+    return written | {theorems: _theorem_page(folder, homes)}
+
+
+def _homes(sources: Mapping[str, str]) -> dict[str, str]:
+    """Return the page on which each theorem's proof stands, where a page asks for it."""
+    return {
+        name: path
+        for path, text in sources.items()
+        for name in re.findall(r"^theorem: *([a-z-]+) *$", text, re.MULTILINE)
+        if name in THEOREMS
+    }
+
+
+def _address(name: str, folder: str, homes: Mapping[str, str]) -> str:
+    """Return the address of a theorem, from a page in ``folder``."""
+    path = homes.get(name, f"{folder}/theorems.md")
+    return f"{relpath(path, folder)}#theorem-{name}"
+
+
+def _theorem_page(folder: str, homes: Mapping[str, str]) -> str:
+    """Return the page of all theorems: a table, and the proofs that stand nowhere else."""
+    rows = [
+        f"| [{markdown_text(found.title)}]({_address(name, folder, homes)}) | {found.kind} |"
+        for name, found in THEOREMS.items()
+    ]
+    blocks = [
+        "# Theorems",
+        "What is equal to what, and why. Each proof is a chain of steps that holds for every "
+        "number of tokens, unless it says otherwise; every step has been compared, entry by entry, "
+        "with SymPy's own arithmetic at small shapes. Where a program computes a step of it, the "
+        "program's own operations were proved to be that step.",
+        "\n".join(["| theorem | holds |", "|---|---|", *rows]),
+    ]
+    for name, found in THEOREMS.items():
+        if name not in homes:
+            blocks += [
+                f"## {markdown_text(found.title)}",
+                f"```attention\ntheorem: {name}\nshow: [theorem]\n```",
+            ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def page(
+    variant: Variant, folder: str = "", homes: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Return the Markdown of one mechanism's page; ``homes`` tells where theorems stand."""
     blocks = [
         f"# {markdown_text(variant.title)}",
         markdown_text(variant.summary),
         _fence(variant, "sources", "changes"),
+        f"More on the other: [{markdown_text(ATLAS[variant.against].title)}]({variant.against}.md); "
+        "any two stand side by side on [the comparison](compare.md).",
         "## Properties",
         "Each is decided for every number of tokens: proved, or refuted by the smallest "
         "counterexample found. Open one to read why.",
@@ -80,8 +133,15 @@ def page(variant: Variant) -> str:
         "## Who computes it",
         _fence(variant, "implementations"),
     ]
-    if variant.also:
-        blocks += ["## Theorems", _fence(variant, "theorems")]
+    about = [name for name, found in THEOREMS.items() if variant.key in found.variants]
+    if about:
+        blocks += [
+            "## Theorems",
+            "\n".join(
+                f"- [{markdown_text(THEOREMS[name].title)}]({_address(name, folder, homes)})"
+                for name in about
+            ),
+        ]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -28,9 +28,9 @@ SENTENCE_PARTS = (
 MECHANISM_PARTS = ("formula", "matrix", "written-out", "properties", "code")
 VARIANT_PARTS = (
     "changes", "shapes", "inputs", "weights", "gradient", "cost", "sources", "implementations",
-    "theorems", "torch-code", "checked",
+    "torch-code", "checked",
 )  # fmt: skip
-ATLAS_PARTS = ("atlas", "compare", "theorem", "theorem-list")
+ATLAS_PARTS = ("atlas", "compare", "theorem")
 EVIDENCE_PARTS = ("summary", "comparisons", "reproductions", "property-table", "versions")
 LONE_PARTS = ("weight", "two-shapes", "torch", "yaml")
 ROUNDING_PARTS = (
@@ -45,8 +45,8 @@ Part = Literal[
     "vectors", "score", "normalise", "weighted-sum", "heatmap", "lengths", "printed",
     "formula", "matrix", "written-out", "properties", "code",
     "changes", "shapes", "inputs", "weights", "gradient", "cost", "sources", "implementations",
-    "theorems", "torch-code", "checked",
-    "atlas", "compare", "theorem", "theorem-list",
+    "torch-code", "checked",
+    "atlas", "compare", "theorem",
     "summary", "comparisons", "reproductions", "property-table", "versions",
     "weight", "two-shapes", "torch", "yaml",
     "rounding-output", "rounding-gradients", "rounding-proof", "rounding-constants",

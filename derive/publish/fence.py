@@ -22,12 +22,15 @@ from markupsafe import Markup
 from pymdownx.inlinehilite import InlineHiliteException
 from pymdownx.superfences import SuperFencesException
 
+from derive.atlas_evidence import AtlasEvidence
 from derive.attention import MECHANISMS
 from derive.errors import InputError
 from derive.evidence import Evidence, EvidenceError
-from derive.examples import load
+from derive.examples import BUILT_IN, load
 from derive.formula import FormulaError, a, s, z
 from derive.publish import (
+    atlas_parts,
+    comparison_parts,
     evidence_parts,
     maths,
     measured_parts,
@@ -35,10 +38,13 @@ from derive.publish import (
     other_parts,
     rounding_parts,
     sentence_parts,
+    theorem_parts,
     variant_parts,
 )
+from derive.publish.atlas_data import atlas_as_json
 from derive.publish.block import Request, read_block
 from derive.publish.katex import KatexError
+from derive.publish.kept import Kept
 from derive.publish.lines import DIGITS, rounded
 from derive.rounding_evidence import RoundingEvidence
 from derive.worked import work_out
@@ -53,6 +59,9 @@ PARTS: dict[str, Callable[[Request], Markup]] = {
     "formula": mechanism_parts.formula,
     "matrix": mechanism_parts.matrix,
     "changes": variant_parts.changes,
+    "compare": comparison_parts.compare,
+    "cost": variant_parts.cost,
+    "implementations": atlas_parts.implementations,
     "shapes": variant_parts.shapes,
     "inputs": variant_parts.inputs,
     "weights": variant_parts.weights,
@@ -91,6 +100,13 @@ MEASURED_PARTS: dict[str, Callable[[RoundingEvidence], Markup]] = {
 }
 """Parts that show what was measured about rounding."""
 
+ATLAS_PARTS: dict[str, Callable[[AtlasEvidence, Request], Markup]] = {
+    "atlas": atlas_parts.atlas,
+    "checked": atlas_parts.checked,
+    "theorem": theorem_parts.theorem,
+}
+"""Parts that show what was checked of the atlas."""
+
 MISTAKES = (InputError, FormulaError, EvidenceError, KatexError)
 """What can be wrong with a fence; anything else is a defect of ours, and the build says so."""
 
@@ -113,8 +129,9 @@ QUANTITIES = {
 class Fences:
     """Formats fences and inline numbers.
 
-    ``evidence`` and ``measured`` read what the checks found, and what was measured about rounding,
-    when a part needs it. ``block_error`` and ``inline_error`` are raised, with one line, for a
+    ``evidence``, ``measured`` and ``atlas`` read what the checks found, what was measured about
+    rounding, and what was checked of the atlas, when a part needs it. ``kept`` holds pieces of
+    earlier builds. ``block_error`` and ``inline_error`` are raised, with one line, for a
     mistake in a fence or in a line of text.
     """
 
@@ -124,8 +141,11 @@ class Fences:
         block_error: type[Exception] = SuperFencesException,
         inline_error: type[Exception] = InlineHiliteException,
         measured: Callable[[], RoundingEvidence] | None = None,
+        atlas: Callable[[], AtlasEvidence] | None = None,
+        kept: Kept | None = None,
     ) -> None:
-        self._evidence, self._measured = evidence, measured
+        self._evidence, self._measured, self._atlas = evidence, measured, atlas
+        self._kept = kept
         self._block_error, self._inline_error = block_error, inline_error
         self.page = ""
 
@@ -150,7 +170,20 @@ class Fences:
     def render(self, source: str) -> Markup:
         """Turn the YAML of one fence into HTML; mistakes are the exceptions in ``MISTAKES``."""
         request = read_block(source)
-        return Markup("\n").join(self._part(name, request) for name in request.block.show)
+        return Markup("\n").join(
+            self._kept_part(name, request, source) for name in request.block.show
+        )
+
+    def atlas_json(self) -> str:
+        """Return the whole atlas as JSON text, with the properties as they were checked."""
+        if self._atlas is None:
+            raise EvidenceError("the atlas as JSON needs evidence: tell the plugin where (atlas:)")
+        evidence = self._atlas()
+
+        def make() -> str:
+            return atlas_as_json(lambda variant: evidence.mechanism(variant.key).properties)
+
+        return self._kept.piece(("atlas.json", evidence.to_json()), make) if self._kept else make()
 
     def format_number(self, source: str, language: str, css_class: str, md: Any) -> Element:
         """Turn one inline request into a number."""
@@ -177,9 +210,32 @@ class Fences:
         except Exception as error:
             raise as_error(self._said(error)) from error
 
+    def _kept_part(self, name: str, request: Request, source: str) -> Markup:
+        """Return a part, made now unless it was made before from the same."""
+        made_from = self._made_from(name, request)
+        if self._kept is None or made_from is None:
+            return self._part(name, request)
+        html = self._kept.piece((name, source, *made_from), lambda: self._part(name, request))
+        return Markup(html)  # noqa: S704 - what is kept was made by the same parts
+
+    def _made_from(self, name: str, request: Request) -> tuple[str, ...] | None:
+        """Return what a part is made from besides its fence; None where that is not known."""
+        block = request.block
+        if block.example is not None and block.example not in BUILT_IN:
+            return None
+        if name in PARTS:
+            return ()
+        if name in ATLAS_PARTS and self._atlas is not None:
+            return (self._atlas().to_json(),)
+        return None
+
     def _part(self, name: str, request: Request) -> Markup:
         if name in PARTS:
             return PARTS[name](request)
+        if name in ATLAS_PARTS:
+            if self._atlas is None:
+                raise EvidenceError(f"{name} needs evidence: tell the plugin where (atlas:)")
+            return ATLAS_PARTS[name](self._atlas(), request)
         if name in MEASURED_PARTS:
             if self._measured is None:
                 raise EvidenceError(f"{name} needs figures: tell the plugin where (rounding:)")

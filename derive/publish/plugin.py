@@ -18,29 +18,38 @@ from mkdocs.structure.pages import Page
 from pymdownx.inlinehilite import InlineHiliteException
 from pymdownx.superfences import SuperFencesException
 
+from derive.atlas_evidence import AtlasEvidence
 from derive.evidence import Evidence, EvidenceError
 from derive.examples import BUILT_IN
 from derive.properties import STATED
 from derive.publish import atlas_pages, katex
 from derive.publish.fence import Fences
+from derive.publish.kept import Kept
 from derive.rounding_evidence import OURS, RoundingEvidence
-from derive.variants import ATLAS
 
 log = get_plugin_logger("attention")
 
 ASSETS = "assets/attention"
-STYLES = (f"{ASSETS}/katex/katex.min.css", f"{ASSETS}/attention.css")
-SCRIPT = f"{ASSETS}/attention.js"
+STYLES = (
+    f"{ASSETS}/katex/katex.min.css",
+    f"{ASSETS}/attention.css",
+    f"{ASSETS}/atlas.css",
+)
+SCRIPTS = (f"{ASSETS}/attention.js", f"{ASSETS}/compare.js")
+OURS_TO_COPY = ("attention.css", "atlas.css", "attention.js", "compare.js")
 
 
 class AttentionConfig(Config):
     """Files in the project's folder: ``derive check`` wrote ``evidence``, ``measure`` ``rounding``.
 
-    A site without parts that show them needs neither.
+    ``derive atlas`` wrote ``atlas``. A site without parts that show them needs none of the three.
+    In the folder ``kept`` pieces of pages stay from one build to the next.
     """
 
     evidence = config_options.Optional(config_options.Type(str))
     rounding = config_options.Optional(config_options.Type(str))
+    atlas = config_options.Optional(config_options.Type(str))
+    kept = config_options.Optional(config_options.Type(str))
 
 
 class FenceError(SuperFencesException, PluginError):
@@ -57,19 +66,22 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
     def __init__(self) -> None:
         self.fences = Fences()
         self.atlas: str | None = None
+        self.kept: Kept | None = None
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Register the fence, the inline forms, the style and the script."""
         folder = Path(config.config_file_path or ".").parent
         checked = _checked(folder / self.config.evidence) if self.config.evidence else None
         measured = _measured(folder / self.config.rounding) if self.config.rounding else None
-        self.fences = Fences(checked, FenceError, NumberError, measured)
+        atlas = _atlas(folder / self.config.atlas) if self.config.atlas else None
+        self.kept = Kept(folder / self.config.kept) if self.config.kept else None
+        self.fences = Fences(checked, FenceError, NumberError, measured, atlas, self.kept)
         _extend(config, "pymdownx.superfences", "custom_fences", self.fences.custom_fences())
         _extend(config, "pymdownx.inlinehilite", "custom_inline", self.fences.custom_inline())
         if config.nav is not None:
             config.nav, self.atlas = atlas_pages.expanded(config.nav)
         config.extra_css[:0] = STYLES
-        config.extra_javascript.append(SCRIPT)
+        config.extra_javascript += SCRIPTS
         return config
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
@@ -78,7 +90,7 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
             typesetter = katex.assets()
         except katex.KatexMissing as error:
             raise PluginError(str(error)) from None
-        for name in ("attention.css", "attention.js"):
+        for name in OURS_TO_COPY:
             content = (package_files("derive.publish") / "assets" / name).read_text(
                 encoding="utf-8"
             )
@@ -89,9 +101,10 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
             target = f"{ASSETS}/katex/{path.relative_to(typesetter).as_posix()}"
             files.append(File.generated(config, target, abs_src_path=str(path)))
         if self.atlas is not None:
-            for variant in ATLAS.values():
-                target = f"{self.atlas}/{variant.key}.md"
-                content = atlas_pages.page(variant)
+            pages = atlas_pages.pages(self.atlas, _sources(files))
+            if self.config.atlas is not None:
+                pages[f"{self.atlas}/atlas.json"] = self.fences.atlas_json()
+            for target, content in pages.items():
                 files.append(File.generated(config, target, content=content))
         return files
 
@@ -101,8 +114,10 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         return markdown
 
     def on_post_build(self, *, config: MkDocsConfig) -> None:
-        """Forget the page; nothing of one build reaches the next."""
+        """Forget the page, and what is kept of pages that are no more."""
         self.fences.page = ""
+        if self.kept is not None:
+            self.kept.forget_unused()
 
 
 def _checked(path: Path) -> Callable[[], Evidence]:
@@ -135,6 +150,25 @@ def _measured(path: Path) -> Callable[[], RoundingEvidence]:
         return found
 
     return read
+
+
+def _atlas(path: Path) -> Callable[[], AtlasEvidence]:
+    """Return what reads the evidence about the atlas, in the same way."""
+
+    @cache
+    def read() -> AtlasEvidence:
+        found = AtlasEvidence.read(path)
+        found.check_current()
+        if not found.passed:
+            raise EvidenceError(f"{path}: not all is as stated; run '{found.command}' and see what")
+        return found
+
+    return read
+
+
+def _sources(files: Files) -> dict[str, str]:
+    """Return the Markdown of every page by its path."""
+    return {file.src_uri: file.content_string for file in files.documentation_pages()}
 
 
 def _check_measured(found: RoundingEvidence) -> None:

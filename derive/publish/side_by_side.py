@@ -71,7 +71,7 @@ def as_data(left: Variant, right: Variant, example: Example | None, query: int) 
 def _cell(stage: Stage | None, marks: frozenset[Expr], *, alone: bool) -> Line:
     if stage is None:
         return Line("")
-    text = equation(stage, Text(), marks, lambda part: f"{OPEN}{part}{CLOSE}")
+    text = equation(stage, Text(), marks, lambda _, text: f"{OPEN}{text}{CLOSE}")
     return Line(f"{OPEN}{text}{CLOSE}" if alone else text)
 
 
@@ -82,7 +82,7 @@ def _written(stage: Stage | None, marks: frozenset[Expr]) -> dict[str, Any] | No
         "array": str(stage.array),
         "text": equation(stage, Text()),
         "latex": equation(stage),
-        "marked": equation(stage, None, marks, lambda part: rf"\boxed{{{part}}}"),
+        "marked": equation(stage, None, marks, lambda _, text: rf"\boxed{{{text}}}"),
     }
 
 

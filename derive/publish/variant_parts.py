@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
-from sympy import Expr, IndexedBase
+from sympy import Add, Expr, IndexedBase
 
 from derive.code import source
+from derive.coding.shapes import symbolic_shapes
 from derive.comparing import Pair, compared
+from derive.counting import memory, operations
 from derive.examples import BUILT_IN, Example, load
 from derive.formula import n, n_q
 from derive.gradients import vector_jacobian_product
@@ -19,7 +21,6 @@ from derive.publish.lines import rounded
 from derive.publish.matrices import matrix_latex, name_latex
 from derive.publish.notation import Speech
 from derive.publish.rendering import code, render
-from derive.publish.shapes import symbolic_shapes
 from derive.publish.writing import equation, general
 from derive.variants import ATLAS
 from derive.variants.variant import Variant
@@ -49,7 +50,9 @@ def changes(request: Request) -> Markup:
 def _changed(pair: Pair) -> dict[str, Any]:
     stage = pair.right
     assert stage is not None  # noqa: S101 - the caller leaves the others out
-    latex = equation(stage, None, pair.right_marks, lambda text: rf"\htmlClass{{{MARK}}}{{{text}}}")
+    latex = equation(
+        stage, None, pair.right_marks, lambda _, text: rf"\htmlClass{{{MARK}}}{{{text}}}"
+    )
     return {
         "maths": maths.display(latex, equation(stage, Speech())),
         "latex": equation(stage),
@@ -107,8 +110,8 @@ def _product_row(name: str, label: str, weights: Any) -> dict[str, Any]:
     heads = [weights] if weights.ndim == 2 else list(weights)
     written = []
     for head, entries in enumerate(heads, start=1):
-        above = f"^{{({head})}}" if len(heads) > 1 else ""
-        written.append(rf"{letter}{above} = {matrix_latex(entries)}")
+        of_head = f"_{{{head}}}" if len(heads) > 1 else ""
+        written.append(rf"{letter}{of_head} = {matrix_latex(entries)}")
     return {
         "maths": maths.inline(f"{name} = {tokens}\\,{letter}", f"{name} is {label}"),
         "what": [maths.inline(latex, matrix) for latex in written],
@@ -121,7 +124,7 @@ def _number_rows(name: str, base: IndexedBase, variant: Variant) -> list[dict[st
         return [{"maths": maths.inline(f"{name} = {matrix_latex(entries)}", str(base)), "what": ""}]
     return [
         {
-            "maths": maths.inline(f"{name}^{{({head})}} = {matrix_latex(rows)}", str(base)),
+            "maths": maths.inline(f"{name}_{{{head}}} = {matrix_latex(rows)}", str(base)),
             "what": "",
         }
         for head, rows in enumerate(entries, start=1)
@@ -209,3 +212,27 @@ def sources(request: Request) -> Markup:
 def torch_code(request: Request) -> Markup:
     """Return the torch code of a mechanism, the code that the checks run."""
     return render("code", listings=[("torch", code(source(request.mechanism, "torch")))])
+
+
+def cost(request: Request) -> Markup:
+    """Return how many operations a mechanism takes, and how many numbers it holds."""
+    counted, held = operations(request.mechanism), memory(request.mechanism)
+    rows = [
+        (name, getattr(counted.total, name))
+        for name in ("multiplications", "additions", "divisions", "exponentials", "functions")
+    ]
+    return render(
+        "cost",
+        rows=[(name, _polynomial(count)) for name, count in rows if count != 0],
+        leading=_polynomial(counted.total.leading()),
+        held=[
+            ("inputs", _polynomial(Add(*(size for _, size in held.inputs)))),
+            ("on the way", _polynomial(Add(*(size for _, size in held.intermediate)))),
+            ("the result", _polynomial(held.result[1])),
+        ],
+        largest=held.largest and maths.inline(name_latex(held.largest[0])),
+    )
+
+
+def _polynomial(count: Expr) -> Markup:
+    return maths.inline(general(count), general(count, Speech()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy
@@ -28,6 +29,9 @@ from derive.elements import Elements, ordered_terms, split_quotient
 from derive.formula import Largest, Stage, j, opened
 from derive.publish.notation import Latex, Notation, Phrase, marked
 from derive.rewriting import with_letters
+
+Mark = Callable[[Expr, str], str]
+"""Sets off a part of a formula: from the part, and its text, to the text that stands for it."""
 
 
 class Written(Elements[Phrase]):
@@ -79,9 +83,10 @@ class GeneralForm(Written):
         return self.notation.add([self.value(term, {}) for term in terms])
 
     def whole(self, expression: Expr, where: Mapping[Symbol, int]) -> Phrase:
-        parts = [self.value(part, where) for part in expression.args]
         if isinstance(expression, Bracket):
+            parts = [self.place(part) for part in expression.args]
             return self.notation.bracket(parts[0], expression.relation, parts[1])
+        parts = [self.value(part, where) for part in expression.args]
         return self.notation.floor(*parts) if len(parts) == 1 else self.notation.remainder(*parts)
 
     def size(self, symbol: Symbol) -> Phrase:
@@ -98,17 +103,17 @@ class GeneralForm(Written):
 class MarkedForm(GeneralForm):
     """The general form, with some parts of the expression set off by ``mark``."""
 
-    def __init__(
-        self, notation: Notation, parts: Collection[Expr], mark: Callable[[str], str]
-    ) -> None:
+    def __init__(self, notation: Notation, parts: Collection[Expr], mark: Mark) -> None:
         super().__init__(notation)
         # A part that divides is met below the fraction line, without its negative power.
-        self.parts = {*parts, *(1 / part for part in parts if isinstance(part, Pow))}
+        below = {1 / part: part for part in parts if isinstance(part, Pow)}
+        self.parts = below | {part: part for part in parts}
         self.mark = mark
 
     def value(self, expression: Expr, where: Mapping[Symbol, int]) -> Phrase:
         phrase = super().value(expression, where)
-        return marked(phrase, self.mark) if expression in self.parts else phrase
+        part = self.parts.get(expression)
+        return phrase if part is None else marked(phrase, partial(self.mark, part))
 
 
 NOTHING, ONE = Phrase("0"), Phrase("1")
@@ -180,7 +185,7 @@ def equation(
     stage: Stage,
     notation: Notation | None = None,
     parts: Collection[Expr] = (),
-    mark: Callable[[str], str] = str,
+    mark: Mark = lambda part, text: text,  # noqa: ARG005 - nothing is marked
 ) -> str:
     """Write a stage in general form, its target first; ``parts`` of its value are marked."""
     notation = notation or Latex()

@@ -13,7 +13,25 @@ from itertools import product
 from typing import Any
 
 import numpy
-from sympy import Expr, Indexed, IndexedBase, Integer, Mul, Symbol, cos, diff, exp, sin, tanh
+from sympy import (
+    Dummy,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integer,
+    Mul,
+    Symbol,
+    cos,
+    diff,
+    exp,
+    expand,
+    expand_trig,
+    fraction,
+    rem,
+    sin,
+    tanh,
+    together,
+)
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.algebras.symbolic import Symbolic
@@ -131,9 +149,18 @@ def _compare(part: Chain, step: Step, written: Written, sizes: Sizes) -> int:
 
 def vanishes(expression: Expr) -> bool:
     """Decide whether an expression in entries, exponentials, cosines and tanh is always zero."""
-    if expression.has(cos, sin, tanh):
-        expression = expression.rewrite([cos, sin, tanh], exp)
-    return is_zero(expression)
+    if expression.has(tanh):
+        expression = expression.rewrite(tanh, exp)
+    if not expression.has(cos, sin):
+        return is_zero(expression)
+    # Angles are whole multiples of entries here: multiples go, and sin² is 1 - cos².
+    numerator, _ = fraction(together(expand_trig(expression)))
+    numerator = expand(expand_trig(expand(numerator)))
+    for angle in {turned.args[0] for turned in numerator.atoms(cos, sin)}:
+        one, other = Dummy(), Dummy()
+        numerator = numerator.xreplace({cos(angle): one, sin(angle): other})
+        numerator = rem(numerator, other**2 + one**2 - 1, other)
+    return bool(expand(numerator) == 0)
 
 
 class Written(Elements[Expr]):
@@ -251,7 +278,10 @@ def _shapes(
     """Return the shape of each array, from what is declared or from the letters it is read with."""
     limits = dict(UPPER_LIMIT)
     for bounded in {found for side in sides for found in side.atoms(ExprWithLimits)}:
-        limits.update({index: high for index, _, high in bounded.limits})
+        for index, _, high in bounded.limits:
+            # A sum up to another index counts through a part of the axis alone.
+            if not high.free_symbols & UPPER_LIMIT.keys():
+                limits[index] = high
     declared: dict[IndexedBase, tuple[Expr, ...]] = dict(setting.given)
     entries = sorted(entries, key=str)
     shapes: dict[IndexedBase, tuple[int, ...]] = {}

@@ -137,9 +137,7 @@ def weight(shift: Expr) -> Expr:
 
 
 BLOCK_D = Stage(D_B[i, p], total(Equals(p, P[j]) * weight(m_B[i, p]), j), (n_q, n_p))
-BLOCK_O = Stage(
-    o_B[i, p, c], total(Equals(p, P[j]) * weight(m_B[i, p]) * V[j, c], j)
-)
+BLOCK_O = Stage(o_B[i, p, c], total(Equals(p, P[j]) * weight(m_B[i, p]) * V[j, c], j))
 WHOLE_D = Stage(D[i], total(weight(m[i]), j))
 WHOLE_O = Stage(o[i, c], total(weight(m[i]) * V[j, c], j))
 BLOCKS = Setting(

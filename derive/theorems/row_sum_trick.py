@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from derive.formula import V, a, c, i, j, l, total, z
+from derive.formula import Stage, a, c, i, j, l, total, z
 from derive.gradients import gradient_of
 from derive.rewriting import Rule, fold, pull_out, unfold
 from derive.sum_rules import exchange, push_in
 from derive.theorems.gradients_by_hand import BY_WEIGHT, CONTEXT
 from derive.theorems.softmax_backward import DAO
 from derive.theorems.theorem import Kind, Setting, Theorem, chain
-from derive.formula import Stage
 
 abar, zbar = gradient_of(a), gradient_of(z)
 

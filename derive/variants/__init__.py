@@ -12,7 +12,7 @@ from derive.variants import (
     alibi,
     bidirectional_window,
     causal,
-    cross,
+    cross_attention,
     differential,
     dilated,
     dot_product,
@@ -34,8 +34,9 @@ from derive.variants import (
     pooling,
     power,
     prefix,
+    projected,
     query_key_normalised,
-    raw,
+    raw_scores,
     relative_bias,
     relative_keys,
     retention,
@@ -57,10 +58,11 @@ from derive.variants import (
 from derive.variants.variant import FAMILIES, Variant
 
 _MODULES = (
-    raw,
+    raw_scores,
     sum_normalised,
     dot_product,
     scaled_dot_product,
+    projected,
     general,
     additive,
     temperature,
@@ -75,7 +77,7 @@ _MODULES = (
     multi_head,
     multi_query,
     grouped_query,
-    cross,
+    cross_attention,
     talking_heads,
     pooling,
     alibi,
@@ -111,3 +113,12 @@ ATLAS: Mapping[str, Variant] = {
     if module.VARIANT.family == family
 }
 """Every mechanism of the atlas by its key, family after family."""
+
+
+def by_family() -> tuple[tuple[str, tuple[Variant, ...]], ...]:
+    """Return each family that has mechanisms, with these in order."""
+    found = (
+        (family, tuple(variant for variant in ATLAS.values() if variant.family == family))
+        for family in FAMILIES
+    )
+    return tuple((family, variants) for family, variants in found if variants)

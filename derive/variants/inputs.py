@@ -47,7 +47,8 @@ def exact(rows: Any) -> Array:
     entries = numpy.array(rows, dtype=object)
     result = numpy.empty(entries.shape, dtype=object)
     for place in numpy.ndindex(*entries.shape):
-        result[place] = Fraction(entries[place])
+        number: Any = entries[place]
+        result[place] = Fraction(number)
     return result
 
 

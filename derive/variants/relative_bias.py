@@ -57,9 +57,8 @@ VARIANT = Variant(
     family="Positions",
     summary=(
         "Each score gains a learned number that depends on the head and on how far the key stands "
-        "before or after the query; the dot product is not scaled. T5 lets distances of 8 and more "
-        "share a few numbers, its buckets; here every distance has its own, which is the same up "
-        "to a distance of 7."
+        "before or after the query; the dot product is not scaled. In T5 far distances share a "
+        "number, its buckets; here every distance has its own, as in T5's encoder up to 7 tokens."
     ),
     mechanism=MECHANISM,
     sources=(RAFFEL,),

@@ -32,5 +32,5 @@ VARIANT = Variant(
     ),
     sources=(TSAI,),
     inputs={Q: query(), K: key(), V: value()},
-    against="raw",
+    against="raw-scores",
 )

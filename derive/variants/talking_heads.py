@@ -40,7 +40,6 @@ SHAZEER = Source(
     2020,
     "Talking-heads attention",
     "https://arxiv.org/abs/2003.02436",
-    "section 3",
 )
 
 MIXED_SCORES = Choice(

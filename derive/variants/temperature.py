@@ -35,7 +35,7 @@ MECHANISM = Mechanism(
 VARIANT = Variant(
     key="temperature",
     title="Temperature",
-    family="Scores",
+    family="Score modifications",
     summary=(
         "Scores are divided by a temperature T, one for each head. Below 1 it sharpens the "
         "weights towards the best key, above 1 it flattens them towards equal ones."

@@ -6,7 +6,7 @@ One file states all of it; pages, numbers, code, gradients, checks and counts fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sympy import IndexedBase
 
@@ -61,8 +61,6 @@ class Variant:
     against: str = "scaled-dot-product"
     holds: tuple[str, ...] = ()
     fails: tuple[str, ...] = ()
-    also: tuple[str, ...] = field(default=())
-    """Names of theorems that this mechanism's page links to."""
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

@@ -14,6 +14,9 @@ import torch
 
 from numeric.implementations.implementation import Program
 
+NO_PROJECTIONS = "its projections identities"
+SHORT_VECTORS = "it divides by no less than 1e-12: shorter vectors do not get the length 1"
+
 
 def first(result: Any) -> Any:
     """Return the first tensor of what a function returns."""
@@ -70,6 +73,16 @@ class Columns(torch.nn.Module):
         return x.narrow(-1, self.start, self.count)
 
 
+class Made(torch.nn.Module):
+    """In the place of a projection: what it would make, whatever its input is."""
+
+    made: torch.Tensor
+
+    def forward(self, _: torch.Tensor) -> torch.Tensor:
+        """Return what was put there."""
+        return self.made
+
+
 def in_columns(module: Any, names: Mapping[str, int], *identities: str) -> Any:
     """Put columns of these widths, one after another, and identities in place of submodules."""
     start = 0
@@ -79,6 +92,17 @@ def in_columns(module: Any, names: Mapping[str, int], *identities: str) -> Any:
     for name in identities:
         setattr(module, name, torch.nn.Identity())
     return module.double().eval()
+
+
+def buckets(biases: torch.Tensor) -> torch.Tensor:
+    """Lay out T5's biases of distances -2 to 2, (head, distance), as a table (bucket, head).
+
+    Of eight buckets, 0 is for the token itself, 1 and 2 are for those before it, 5 and 6 for those
+    after it.
+    """
+    before_2, before_1, own, after_1, after_2 = biases.unbind(-1)
+    none = torch.zeros_like(own)
+    return torch.stack([own, before_1, before_2, none, none, after_1, after_2, none])
 
 
 @dataclass(frozen=True, eq=False)

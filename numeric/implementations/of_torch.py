@@ -35,10 +35,19 @@ def _fused_with_mask() -> Program:
     return attend
 
 
+def _one_temperature() -> Program:
+    def attend(query: Any, key: Any, value: Any, _: Any) -> Any:
+        scale = 0.5 * query.shape[-1] ** -0.5
+        return functional.scaled_dot_product_attention(query, key, value, scale=scale)
+
+    return attend
+
+
 def _grouped() -> Program:
-    return batched(
-        lambda *arrays: functional.scaled_dot_product_attention(*arrays, enable_gqa=True)
-    )
+    def attend(query: Any, key: Any, value: Any) -> Any:
+        return functional.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+
+    return batched(attend)
 
 
 def _flexible(
@@ -60,7 +69,7 @@ def _flexible(
             # own; one for each head is chosen instead.
             of_heads = [x.unbind() if x.is_floating_point() else x for x in others]
 
-            def score_mod(score: Any, batch: Any, head: Any, i: Any, j: Any) -> Any:
+            def score_mod(score: Any, _: Any, head: Any, i: Any, j: Any) -> Any:
                 return modify(score, head, i, j, *of_heads)
 
             def flexible(*arrays: Any) -> Any:
@@ -118,6 +127,15 @@ TORCH = (
     _fused("scaled-dot-product"),
     _fused("shifted-softmax"),
     _fused("causal", "is_causal=True", is_causal=True),
+    Implementation(
+        "temperature",
+        "torch",
+        FUSED,
+        _one_temperature,
+        "scale=1/(2 sqrt(d)), one head with the temperature 2",
+        sizes={"n_h": 1},
+        values=lambda: {"T": torch.tensor([2.0], dtype=torch.float64)},
+    ),
     Implementation("padding", "torch", FUSED, _fused_with_mask, "the mask as attn_mask"),
     Implementation(
         "grouped-query",
@@ -130,12 +148,12 @@ TORCH = (
     _flexible(
         "soft-cap",
         "score_mod caps the scores",
-        lambda score, head, i, j: 2 * torch.tanh(score / 2),
+        lambda score, *_: 2 * torch.tanh(score / 2),
     ),
     _flexible(
         "temperature",
         "score_mod divides by the temperature of the head",
-        lambda score, head, i, j, T: score / _of_two(T, head),
+        lambda score, head, _i, _j, T: score / _of_two(T, head),
         heads=True,
     ),
     _flexible(
@@ -155,24 +173,24 @@ TORCH = (
     _flexible(
         "prefix",
         "score_mod hides what lies after the prefix and the query",
-        lambda score, head, i, j, M: _seen(score, (i >= j) | M[j]),
+        lambda score, _, i, j, M: _seen(score, (i >= j) | M[j]),
     ),
     _flexible(
         "sliding-window",
         "score_mod hides the keys outside of the window",
-        lambda score, head, i, j: _seen(score, (i >= j) & (i - j < 3)),
+        lambda score, _, i, j: _seen(score, (i >= j) & (i - j < 3)),
         sizes={"n_q": 5, "n": 5},
     ),
     _flexible(
         "bidirectional-window",
         "score_mod hides the keys outside of the window",
-        lambda score, head, i, j: _seen(score, (i - j < 2) & (j - i < 2)),
+        lambda score, _, i, j: _seen(score, (i - j < 2) & (j - i < 2)),
         sizes={"n": 4},
     ),
     _flexible(
         "dilated",
         "score_mod hides every other key",
-        lambda score, head, i, j: _seen(score, (i >= j) & ((i - j) % 2 == 0)),
+        lambda score, _, i, j: _seen(score, (i >= j) & ((i - j) % 2 == 0)),
         sizes={"n": 4},
     ),
     _module(
@@ -182,7 +200,7 @@ TORCH = (
         sizes=PROJECTED,
     ),
     _module(
-        "cross",
+        "cross-attention",
         "bias=False",
         lambda module, x, y, q, k, v, o: _attending(module, x, y, (q, k, v), o),
         sizes=PROJECTED | {"n_q": 2},

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 
 from numeric.implementations.adapting import (
+    NO_PROJECTIONS,
     Adapted,
     batched,
+    buckets,
     first,
     in_columns,
     merged,
@@ -23,7 +25,6 @@ from numeric.implementations.adapting import (
 from numeric.implementations.implementation import Implementation, Program
 
 PACKAGE, MODELS = "transformers", "transformers.models"
-TABLES = "given the cosines and sines"
 SELF = {"n_q": 3}
 TURNED = {"d": 4}
 
@@ -120,18 +121,14 @@ def _both_sides(queries: int, keys: int) -> Any:
 def _padded(queries: int, keys: int, kept: Any) -> Any:
     from transformers import masking_utils
 
-    return mask(
-        queries, keys, masking_utils.bidirectional_mask_function, attention_mask=kept[None]
-    )
+    return mask(queries, keys, masking_utils.bidirectional_mask_function, attention_mask=kept[None])
 
 
 def _prefixed(queries: int, keys: int, prefix: Any) -> Any:
     from transformers import masking_utils
 
-    seen = masking_utils.or_masks(
-        masking_utils.causal_mask_function, lambda batch, head, i, j: prefix[j]
-    )
-    return mask(queries, keys, seen)
+    causal = masking_utils.causal_mask_function
+    return mask(queries, keys, masking_utils.or_masks(causal, lambda *places: prefix[places[-1]]))
 
 
 # Sinks
@@ -261,7 +258,6 @@ def _gptj() -> Program:
 
 
 def _t5() -> Program:
-    """Eight buckets: 0 for the token itself, 1 and 2 for those before, 5 and 6 for those after."""
     config = configured(
         "t5", "T5Config", d_model=4, d_kv=2, num_heads=2, d_ff=4, vocab_size=8, num_layers=1,
         relative_attention_num_buckets=8, relative_attention_max_distance=16,
@@ -270,12 +266,7 @@ def _t5() -> Program:
     in_columns(module, {"q": 4, "k": 4, "v": 4}, "o")
 
     def attend(module: Any, query: Any, key: Any, value: Any, biases: Any) -> Any:
-        before_2, before_1, own, after_1, after_2 = biases.unbind(-1)
-        unused = torch.zeros_like(own)
-        table = torch.stack(
-            [own, before_1, before_2, unused, unused, after_1, after_2, unused]
-        )  # bucket, head
-        weights = {"relative_attention_bias.weight": table}
+        weights = {"relative_attention_bias.weight": buckets(biases)}
         return split(with_parameters(module, weights, merged(query, key, value)), 2)
 
     return Adapted(module, attend)
@@ -304,7 +295,7 @@ def _bloom() -> Program:
     module = modeling_bloom.BloomAttention(config, layer_idx=0)
     in_columns(module, {}, "query_key_value", "dense")
 
-    def attend(query: Any, key: Any, value: Any, slopes: Any) -> Any:
+    def attend(query: Any, key: Any, value: Any, _: Any) -> Any:
         x = torch.stack([query, key, value], 2).permute(1, 0, 2, 3).flatten(1)[None]
         # The slopes are those that the package makes; a head's row is its slope times the place.
         biases = modeling_bloom.build_alibi_tensor(torch.ones(1, 3), 2, torch.float64)
@@ -325,7 +316,7 @@ def _mpt() -> Program:
     module = modeling_mpt.MptAttention(config, 0)
     in_columns(module, {}, "Wqkv", "out_proj")
 
-    def attend(query: Any, key: Any, value: Any, slopes: Any) -> Any:
+    def attend(query: Any, key: Any, value: Any, _: Any) -> Any:
         biases = modeling_mpt.build_mpt_alibi_tensor(2, 3).double()
         hidden = torch.ones(3, 3, dtype=torch.bool).triu(1)
         return split(module(merged(query, key, value), biases, attention_mask=hidden), 2)
@@ -389,7 +380,8 @@ def _latent(
 class _Context(torch.nn.Module):
     """In place of the recurrent part: the attended states, its first input."""
 
-    def forward(self, attended: Any, state: Any) -> Any:
+    def forward(self, attended: Any, _: Any) -> Any:
+        """Return the attended states."""
         return attended
 
 
@@ -436,7 +428,6 @@ def _module(
     return Implementation(key, PACKAGE, _name(model, part), build, call, **more)
 
 
-NO_PROJECTIONS = "its projections identities"
 NO_TURN = "cosines one and sines zero"
 
 TRANSFORMERS = (
@@ -488,8 +479,8 @@ TRANSFORMERS = (
         without=("angles",), sizes=TURNED | {"d_v": 4},
     ),
     _module(
-        "rotary-interleaved", "cohere", "CohereAttention", _turning("cohere", "Cohere", _each_twice),
-        NO_PROJECTIONS, without=("angles",), sizes=TURNED | {"d_v": 4},
+        "rotary-interleaved", "cohere", "CohereAttention",
+        _turning("cohere", "Cohere", _each_twice), NO_PROJECTIONS, without=("angles",), sizes=TURNED | {"d_v": 4},
     ),
     _module("relative-bias", "t5", "T5Attention", _t5, NO_PROJECTIONS),
     _module(

@@ -13,6 +13,7 @@ from derive.binding import same
 from derive.claims.claim import Claim, MatrixProduct, Signs
 from derive.claims.contexts import CONTEXT_IS_PRODUCT, IN_HULL
 from derive.claims.scores import SYMMETRIC
+from derive.claims.subject import Subject
 from derive.claims.weights import (
     POSITIVE,
     ROWS_SUM,
@@ -91,8 +92,8 @@ def test_the_conditions_under_which_a_proof_holds(claim, key, conditions):
 
 def test_scores_need_no_denominator():
     assert decide(SYMMETRIC, "softmax").conditions == ()
-    assert nonzero_conditions(MECHANISMS["sum"]) == (D[i],)
-    assert nonzero_conditions(MECHANISMS["scaled"]) == ()
+    assert nonzero_conditions(Subject(MECHANISMS["sum"]), ROWS_SUM) == (D[i],)
+    assert nonzero_conditions(Subject(MECHANISMS["scaled"]), ROWS_SUM) == ()
 
 
 # The counterexamples, by arithmetic that shares nothing with the code.
@@ -198,7 +199,7 @@ MUTANTS = {
 @pytest.mark.parametrize("claim", [ROWS_SUM, IN_HULL], ids=lambda claim: claim.name)
 def test_a_wrong_normaliser_loses_its_proof(claim, name):
     with pytest.raises(DerivationError):
-        claim.prove(MUTANTS[name])
+        claim.prove(Subject(MUTANTS[name]))
 
 
 @pytest.mark.parametrize(
@@ -216,13 +217,13 @@ def test_a_wrong_normaliser_loses_its_proof(claim, name):
 )
 def test_a_wrong_normaliser_is_not_shift_invariant(name):
     with pytest.raises(DerivationError):
-        SHIFT_INVARIANT.prove(MUTANTS[name])
+        SHIFT_INVARIANT.prove(Subject(MUTANTS[name]))
 
 
 @pytest.mark.parametrize("name", ["no exp in the denominator", "no exp in the numerator"])
 def test_a_wrong_normaliser_is_not_positive(name):
     with pytest.raises(DerivationError):
-        POSITIVE.prove(MUTANTS[name])
+        POSITIVE.prove(Subject(MUTANTS[name]))
 
 
 SHIFTED_MUTANTS = {
@@ -242,7 +243,7 @@ def test_a_wrong_shift_is_not_softmax(name):
         Stage(a[i, j], weighed / below),
     )
     with pytest.raises(DerivationError):
-        SHIFTED_IS_SOFTMAX.prove(normalised(*stages))
+        SHIFTED_IS_SOFTMAX.prove(Subject(normalised(*stages)))
 
 
 CONTEXT_MUTANTS = {
@@ -257,14 +258,14 @@ CONTEXT_MUTANTS = {
 def test_a_wrong_weighted_sum_is_not_shown_to_lie_in_the_hull(name):
     mutant = normalised(*softmax().stages, context=Stage(z[i, k], CONTEXT_MUTANTS[name]))
     with pytest.raises(DerivationError):
-        IN_HULL.prove(mutant)
+        IN_HULL.prove(Subject(mutant))
 
 
 def test_a_transposed_product_is_another_product():
     context = Stage(z[i, k], total(a[j, i] * x[j, k], j))
     assert str(matrix_product(context)) == "a.T*x"
     assert str(matrix_product(SOFTMAX.stage(z))) == "a*x"
-    (part,) = CONTEXT_IS_PRODUCT.prove(SOFTMAX)
+    (part,) = CONTEXT_IS_PRODUCT.prove(Subject(SOFTMAX))
     tampered = (dataclasses.replace(part, stage=context),)
     with pytest.raises(DerivationError, match="does not have the entries of"):
         recheck_proof(tampered, SOFTMAX)
@@ -273,19 +274,19 @@ def test_a_transposed_product_is_another_product():
 def test_scores_of_two_arrays_are_not_symmetric():
     mutant = Mechanism("a mutant", (dot_product(x, Q),))
     with pytest.raises(DerivationError):
-        SYMMETRIC.prove(mutant)
+        SYMMETRIC.prove(Subject(mutant))
 
 
 def test_by_sum_is_not_shown_positive():
     with pytest.raises(DerivationError, match="nothing shows that every weight is positive"):
-        POSITIVE.prove(normalised(*by_sum().stages))
+        POSITIVE.prove(Subject(normalised(*by_sum().stages)))
 
 
 # Proofs that were tampered with are refused.
 
 
 def test_a_step_that_was_tampered_with_is_caught():
-    (chain,) = ROWS_SUM.prove(SOFTMAX)
+    (chain,) = ROWS_SUM.prove(Subject(SOFTMAX))
     first, second, third = chain.steps
     wrong = dataclasses.replace(second, after=second.after * 2)
     with pytest.raises(DerivationError, match="the chain breaks"):
@@ -297,13 +298,13 @@ def test_a_step_that_was_tampered_with_is_caught():
 
 
 def test_another_goal_is_caught():
-    (chain,) = ROWS_SUM.prove(SOFTMAX)
+    (chain,) = ROWS_SUM.prove(Subject(SOFTMAX))
     with pytest.raises(DerivationError, match="the chain breaks"):
         dataclasses.replace(chain, goal=(chain.goal[0], chain.goal[1] * 2))
 
 
 def test_other_definitions_are_caught():
-    (chain,) = ROWS_SUM.prove(SOFTMAX)
+    (chain,) = ROWS_SUM.prove(Subject(SOFTMAX))
     stages = MUTANTS["no exp in the denominator"].choice("normalise").stages
     with pytest.raises(DerivationError):
         recheck_proof((dataclasses.replace(chain, definitions=stages),), SOFTMAX)
@@ -336,7 +337,7 @@ def test_what_is_neither_proved_nor_refuted_is_undecided():
 
 
 def test_an_unprovable_truth_stays_undecided():
-    def unprovable(_mechanism):
+    def unprovable(_subject):
         raise DerivationError("no rule goes that far")
 
     claim = dataclasses.replace(ROWS_SUM, prove=unprovable)
@@ -353,7 +354,7 @@ def test_a_statement_that_is_decided_otherwise_shows(monkeypatch):
 
 
 def test_a_chain_reads_the_mechanisms_own_definitions():
-    (chain,) = ROWS_SUM.prove(SHIFTED)
+    (chain,) = ROWS_SUM.prove(Subject(SHIFTED))
     assert isinstance(chain, Derivation)
     assert chain.definitions == SHIFTED.choice("normalise").stages
 

@@ -326,7 +326,7 @@ def swish_gate(q, k, v, x, w_g):
 PROJECTED: tuple[Shape, ...] = ((3, 2), (4, 2), (4, 2), (4, 2), (2, 4))
 
 PROGRAMS = {
-    "raw": Program(raw, raw_scaled, QKV),
+    "raw-scores": Program(raw, raw_scaled, QKV),
     "sum-normalised": Program(sum_normalised, sum_of_columns, QKV),
     "general": Program(general, general_transposed, (*QKV, (2, 2))),
     "temperature": Program(temperature, inverse_temperature, (*HEADS, (2,))),
@@ -349,7 +349,7 @@ PROGRAMS = {
     "grouped-query": Program(
         grouped_query, every_second_head, ((3, 2), (4, 2), (2, 2), (2, 2), (2, 4))
     ),
-    "cross": Program(
+    "cross-attention": Program(
         cross, values_of_the_asking_text, ((3, 2), (3, 2), (4, 2), (4, 2), (4, 2), (2, 4))
     ),
     "talking-heads": Program(talking_heads, mixed_before_alone, (*HEADS, (2, 2), (2, 2))),

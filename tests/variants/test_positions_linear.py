@@ -5,19 +5,21 @@ the recurrent form, a loop over tokens with a state.
 """
 
 from collections.abc import Callable
-from math import sqrt
+from math import log, sqrt
 
 import numpy
 import pytest
 import torch
-from sympy import Rational
+from sympy import Rational, cos
 
 from derive.algebras.decimal import Decimal
 from derive.algebras.floats import FloatArrays
+from derive.binding import Lengths, ShapeError
 from derive.elements import Elements
 from derive.examples import BUILT_IN, load
+from derive.formula import Q, Stage, array, d, i, n, n_p, p
 from derive.gradients import vector_jacobian_product
-from derive.index_arrays import evaluate_mechanism
+from derive.index_arrays import evaluate, evaluate_mechanism
 from derive.sizes import sizes
 from derive.tensors import Tensors
 from derive.variants import ATLAS
@@ -351,3 +353,52 @@ def test_a_program_that_is_slightly_wrong_is_refuted(name):
     key, program = MUTANTS[name]
     report = verify(program, ATLAS[key].mechanism, small_tensors(key), other_shapes=False)
     assert report.verdict is Verdict.REFUTED, report
+
+
+def t5_bucket(distance: int, buckets: int = 32, furthest: int = 128) -> int:
+    """T5's bucket of a distance from query to key, where both directions are seen."""
+    half = buckets // 2
+    exact, size = half // 2, abs(distance)
+    start = half if distance > 0 else 0
+    if size < exact:
+        return start + size
+    far = int(exact + log(size / exact) / log(furthest / exact) * (half - exact))
+    return start + min(far, half - 1)
+
+
+def test_t5_gives_each_distance_up_to_7_a_number_of_its_own_and_no_further():
+    near = [t5_bucket(distance) for distance in range(-7, 8)]
+    assert len(set(near)) == len(near)
+    assert t5_bucket(8) == t5_bucket(9)
+
+
+# An index that reads the first part of an axis, as the first half of a query
+
+x, half = array("x"), Stage(array("X")[i, p], Q[i, p] + Q[i, p + n_p], (n, n_p))
+
+
+@pytest.fixture
+def query() -> numpy.ndarray:
+    return numpy.arange(1.0, 13.0).reshape(3, 4)
+
+
+def test_a_declared_index_reads_the_first_part_of_an_axis(query):
+    counts = {n: 3, n_p: 2}
+    expected = query[:, :2] + query[:, 2:]
+    arrays = evaluate((half,), {Q: FLOATS.lift(query)}, FLOATS, counts)
+    assert (arrays[half.array].data == expected).all()
+    entries = Elements(Decimal(), {Q: query}, counts).run((half,))
+    assert (entries[half.array].astype(float) == expected).all()
+    assert Lengths({Q: (n, d)}).learn((half,)).shapes[half.array] == (n, n_p)
+
+
+def test_an_index_that_is_not_declared_reads_all_of_an_axis(query):
+    undeclared = Stage(half.target, Q[i, p] * cos(x[p]))
+    given = {Q: query, x: numpy.ones(2)}
+    with pytest.raises(ShapeError, match="p counts to"):
+        Elements(Decimal(), given, {n: 3, n_p: 2}).run((undeclared,))
+
+
+def test_a_declared_index_reads_no_further_than_the_axis(query):
+    with pytest.raises(ShapeError, match="p counts to 4 in one place, 5 in another"):
+        Elements(Decimal(), {Q: query}, {n: 3, n_p: 5}).run((half,))

@@ -18,7 +18,7 @@ VON_OSWALD = Source(
 )
 
 VARIANT = Variant(
-    key="raw",
+    key="raw-scores",
     title="Raw scores",
     family="Scores",
     summary=(

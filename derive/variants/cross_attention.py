@@ -25,7 +25,7 @@ def _before(vectors: Array) -> Array:
 
 
 VARIANT = Variant(
-    key="cross",
+    key="cross-attention",
     title="Cross-attention",
     family="Heads",
     summary=(

@@ -1,0 +1,334 @@
+"""Claims about the order of tokens: what a permutation does, and whether later tokens matter.
+
+Both are shown by induction over the equations. Each reads arrays of which the same was shown
+before, at places that the claim allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
+from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Sum, Symbol
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from derive.binding import freshen
+from derive.brackets import AtMost, Below, Bracket, Equals
+from derive.claims.claim import Claim, Line, Proof, Structural
+from derive.claims.subject import Subject
+from derive.derivation import DerivationError
+from derive.formula import Stage, n, opened
+from derive.witness import Difference, Reading, first_difference
+
+Facts = frozenset[tuple[Expr, Expr]]
+"""Pairs of places, the first at most the second, wherever an expression is not zero."""
+
+
+def asks_for_each_token(subject: Subject) -> bool:
+    """Tell whether there is a result for each token of one text."""
+    return subject.one_text and len(subject.token_axes(subject.result)) == 1
+
+
+# A permutation of the tokens
+
+
+def _permutation(subject: Subject) -> Proof:
+    lines = tuple(
+        Line(stage.target, _reads_alike(subject, stage)) for stage in subject.mechanism.stages
+    )
+    return (Structural("permutation", lines),)
+
+
+def _reads_alike(subject: Subject, stage: Stage) -> str:
+    """Say why a stage commutes with permutations, or raise ``DerivationError``."""
+    axes = subject.token_axes(stage.array)
+    own = {stage.target.indices[axis] for axis in axes}
+    walk = _Permuted(subject, stage, own)
+    walk.visit(stage.value)
+    said = []
+    if own:
+        said.append("names a token only as the place of an entry")
+    if walk.summed:
+        said.append("sums over all tokens" if not walk.largest else "goes over all tokens")
+    return ", and ".join(said) or "reads no place of a token"
+
+
+@dataclass
+class _Permuted:
+    """Look for places of tokens that a permutation would change: numbers, and computed indices."""
+
+    subject: Subject
+    stage: Stage
+    tokens: set[Symbol]
+    summed: bool = False
+    largest: bool = False
+
+    def visit(self, part: Expr) -> None:
+        if isinstance(part, Indexed):
+            self.entry(part)
+        elif isinstance(part, ExprWithLimits):
+            self.bounded(part)
+        elif isinstance(part, Equals) and set(part.args) <= self.tokens:
+            return
+        elif isinstance(part, Symbol):
+            if part in self.tokens:
+                self.refuse(f"the place {part} counts as a number")
+        elif isinstance(part, Bracket):
+            if part.free_symbols & self.tokens:
+                self.refuse(f"{part} compares places")
+            for side in part.args:
+                self.visit(side)
+        else:
+            for argument in part.args:
+                self.visit(argument)
+
+    def entry(self, entry: Indexed) -> None:
+        axes = self.subject.token_axes(entry.base)
+        fixed = entry.base in self.subject.fixed or entry.base in self.subject.mechanism.indicators
+        for axis, index in enumerate(entry.indices):
+            names_token = bool(index.free_symbols & self.tokens)
+            if axis in axes and fixed:
+                self.refuse(f"{entry} stays where it is when tokens move")
+            if axis in axes and index not in self.tokens:
+                self.refuse(f"{entry} is read at a fixed place or a computed one")
+            if axis not in axes and names_token:
+                self.refuse(f"{entry} is chosen by the place of a token")
+
+    def bounded(self, part: ExprWithLimits) -> None:
+        body, index, low, high = opened(freshen(part))
+        over_tokens = high == n or high in self.subject.relations
+        if high.free_symbols & self.tokens:
+            self.refuse(f"a sum ends at the place {high}")
+        if over_tokens and low == 1 and _counts_tokens(self.subject, body, index):
+            self.summed, self.largest = True, self.largest or not isinstance(part, Sum)
+            self.tokens.add(index)
+        self.visit(body)
+
+    def refuse(self, why: str) -> None:
+        raise DerivationError(f"{self.stage}: {why}")
+
+
+def _counts_tokens(subject: Subject, body: Expr, index: Symbol) -> bool:
+    entries = [e for e in body.atoms(Indexed) if index in e.indices]
+    return any(e.indices.index(index) in subject.token_axes(e.base) for e in entries)
+
+
+# Later tokens
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which tokens an array's entry can depend on, and where it can be other than zero.
+
+    Tokens up to the last of the places at ``axes``, or all where that is None. ``zero_unless``
+    pairs axes: the entry is zero unless the place at the first is at most that at the second.
+    """
+
+    axes: frozenset[int] | None
+    zero_unless: frozenset[tuple[int, int]] = frozenset()
+
+
+ALL = Symbol("all")
+"""The place of the last token."""
+
+
+def _earlier(subject: Subject) -> Proof:
+    reaches = {b: Reach(frozenset(subject.token_axes(b))) for b in subject.tokens}
+    lines = []
+    for stage in subject.mechanism.stages:
+        found = _Earlier(subject, reaches).stage(stage)
+        reaches[stage.array] = found
+        lines.append(Line(stage.target, _said(stage, found)))
+    reach = reaches[subject.result]
+    if reach.axes is None or not reach.axes <= set(subject.token_axes(subject.result)):
+        raise DerivationError(f"{subject.result} may depend on later tokens")
+    return (Structural("earlier tokens", tuple(lines)),)
+
+
+def _said(stage: Stage, reach: Reach) -> str:
+    letters = stage.target.indices
+    if reach.axes is None:
+        depends = "depends on all tokens"
+    elif not reach.axes:
+        depends = "depends on no token"
+    else:
+        last = " and ".join(str(letters[axis]) for axis in sorted(reach.axes))
+        depends = f"depends on tokens up to {last} alone"
+    zero = [f"{letters[one]} <= {letters[other]}" for one, other in sorted(reach.zero_unless)]
+    return f"{depends}; it is 0 unless {' and '.join(zero)}" if zero else depends
+
+
+@dataclass
+class _Earlier:
+    subject: Subject
+    reaches: dict[IndexedBase, Reach] = field(default_factory=dict)
+
+    def stage(self, stage: Stage) -> Reach:
+        tokens = [
+            stage.target.indices[axis] for axis in self.subject.token_axes(stage.array)
+        ]
+        facts = self.facts(stage.value)
+        tops = self.tops(stage.value, frozenset())
+        found: set[Symbol] | None = set()
+        for top in tops:
+            at = next((t for t in tokens if (t - top).is_nonnegative), None)
+            if at is None:
+                return Reach(None, self.pairs(stage, facts, tokens))
+            found.add(at)
+        for one, other in facts:
+            if {one, other} <= found and one != other and other in tokens:
+                found.discard(one)
+        place = {index: axis for axis, index in enumerate(stage.target.indices)}
+        return Reach(frozenset(place[t] for t in found), self.pairs(stage, facts, tokens))
+
+    def pairs(
+        self, stage: Stage, facts: Facts, tokens: list[Symbol]
+    ) -> frozenset[tuple[int, int]]:
+        place = {index: axis for axis, index in enumerate(stage.target.indices)}
+        return frozenset(
+            (place[one], place[other])
+            for one, other in facts
+            if one in tokens and other in tokens and one != other
+        )
+
+    def tops(self, part: Expr, facts: Facts) -> set[Expr]:
+        """Return places such that the part depends on no token after all of them."""
+        if isinstance(part, Indexed):
+            return self.entry(part, facts)
+        if isinstance(part, Mul):
+            for factor in part.args:
+                facts = facts | self.facts(factor)
+            return {top for factor in part.args for top in self.tops(factor, facts)}
+        if isinstance(part, ExprWithLimits):
+            return self.bounded(part, facts)
+        return {top for argument in part.args for top in self.tops(argument, facts)}
+
+    def entry(self, entry: Indexed, facts: Facts) -> set[Expr]:
+        del facts
+        reach = self.reaches.get(entry.base, Reach(frozenset()))
+        if reach.axes is None:
+            return {ALL}
+        return {entry.indices[axis] for axis in reach.axes}
+
+    def bounded(self, part: ExprWithLimits, facts: Facts) -> set[Expr]:
+        body, index, low, high = opened(freshen(part))
+        del low
+        if high != n and high not in self.subject.relations:
+            facts = facts | {(index, high)}
+        facts = facts | self.facts(body)
+        found: set[Expr] = set()
+        for top in self.tops(body, facts):
+            if index not in top.free_symbols:
+                found.add(top)
+            elif (index - top).is_nonnegative:
+                found |= self.limits(index, facts) or {ALL}
+            else:
+                found.add(ALL)
+        return found
+
+    def limits(self, index: Symbol, facts: Facts) -> set[Expr]:
+        """Return a place that an index of a sum does not exceed, where a fact tells one."""
+        above = {other for one, other in facts if one == index and index not in other.free_symbols}
+        return {min(above, key=str)} if above else set()
+
+    def facts(self, part: Expr) -> Facts:
+        """Return what is so wherever a part is not zero."""
+        if isinstance(part, AtMost | Below | Equals):
+            return frozenset(self.compared(part))
+        if isinstance(part, Mul):
+            return frozenset().union(*(self.facts(factor) for factor in part.args))
+        if isinstance(part, Add):
+            return frozenset.intersection(*(self.facts(term) for term in part.args))
+        if isinstance(part, Pow) and part.exp.is_positive:
+            return self.facts(part.base)
+        if isinstance(part, Sum):
+            body, index, _, _ = opened(freshen(part))
+            known = self.facts(body)
+            return frozenset(fact for fact in known if index not in fact[0].free_symbols | fact[1].free_symbols)
+        if isinstance(part, Indexed):
+            reach = self.reaches.get(part.base, Reach(frozenset()))
+            return frozenset((part.indices[p], part.indices[q]) for p, q in reach.zero_unless)
+        return frozenset()
+
+    def compared(self, bracket: Bracket) -> Iterator[tuple[Expr, Expr]]:
+        left, right = (side.xreplace(self.subject.relations) for side in bracket.args)
+        least = Integer(1) if isinstance(bracket, Below) else Integer(0)
+        gaps = [right - left] if not isinstance(bracket, Equals) else [right - left, left - right]
+        places = [t for t in (left - right).free_symbols if t not in self.subject.relations]
+        for gap in gaps:
+            for one in places:
+                for other in places:
+                    slack = (other - one) - gap + least
+                    if one != other and slack.expand().is_nonnegative:
+                        yield one, other
+
+
+# Counterexamples
+
+
+def _permuted_otherwise(subject: Subject, reading: Reading) -> Difference | None:
+    stages = subject.mechanism.stages
+    before = reading.run(stages)[subject.result]
+    moved = {base: _reversed(subject, base, reading.inputs[base]) for base in subject.tokens}
+    after = Reading({**reading.inputs, **moved}, reading.sizes).run(stages)[subject.result]
+    found = first_difference(subject.result, _reversed(subject, subject.result, before), after)
+    return found and Difference(
+        f"{found.entry}, with the tokens in reverse order,", found.claimed, found.found
+    )
+
+
+def _reversed(subject: Subject, base: IndexedBase, rows: Any) -> Any:
+    return numpy.flip(rows, subject.token_axes(base))
+
+
+def _sees_later(subject: Subject, reading: Reading) -> Difference | None:
+    """Change every token but the first, and look at the first one's result."""
+    stages = subject.mechanism.stages
+    before = reading.run(stages)[subject.result]
+    changed = {}
+    for base in subject.tokens:
+        rows = reading.inputs[base].copy()
+        for axis in subject.token_axes(base):
+            later = [slice(None)] * rows.ndim
+            later[axis] = slice(1, None)
+            rows[tuple(later)] = rows[tuple(later)] + 1
+        changed[base] = rows
+    after = Reading({**reading.inputs, **changed}, reading.sizes).run(stages)[subject.result]
+    (axis,) = subject.token_axes(subject.result)
+    first = [slice(None)] * before.ndim
+    first[axis] = slice(0, 1)
+    found = first_difference(subject.result, before[tuple(first)], after[tuple(first)])
+    return found and Difference(
+        f"{found.entry}, with 1 added to every number of the later tokens,",
+        found.claimed,
+        found.found,
+    )
+
+
+def of_result(subject: Subject) -> tuple[IndexedBase, ...]:
+    """Say that a claim is about the last equation's array."""
+    return (subject.result,)
+
+
+PERMUTATION_EQUIVARIANT = Claim(
+    "permutation-equivariant",
+    "Permuting the tokens permutes the results and changes nothing else",
+    _permutation,
+    _permuted_otherwise,
+    (),
+    "Where it holds, the formula does not know the order of words.",
+    applies=asks_for_each_token,
+    about=of_result,
+)
+CAUSAL = Claim(
+    "causal",
+    "The result of a token does not depend on later tokens",
+    _earlier,
+    _sees_later,
+    (),
+    "Where it holds, a text can be written token by token, and earlier results stay.",
+    applies=asks_for_each_token,
+    about=of_result,
+)

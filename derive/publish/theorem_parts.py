@@ -1,0 +1,104 @@
+"""The parts of a page that show theorems: statement, proof step by step, and the programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+from sympy import Expr
+
+from derive.atlas_evidence import AtlasEvidence, ProgramCheck
+from derive.errors import InputError
+from derive.publish import maths
+from derive.publish.block import Request
+from derive.publish.notation import Speech
+from derive.publish.rendering import code, render
+from derive.publish.theorem_writing import written
+from derive.theorems import THEOREMS
+from derive.theorems.theorem import (
+    Agreement,
+    Chain,
+    Comparison,
+    Equation,
+    Induction,
+    Part,
+    Theorem,
+)
+
+RELATIONS = {"=": "=", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
+
+
+def theorem(evidence: AtlasEvidence, request: Request) -> Markup:
+    """Return one theorem with its proof, how it was checked, and the programs it is about."""
+    shown = _named(request.block.theorem)
+    checked = evidence.theorem(shown.name)
+    return render(
+        "theorem",
+        theorem=shown,
+        equations=[_equation(goal) for goal in shown.goals],
+        parts=[part for found in shown.parts for part in _told(found)],
+        conditions=[
+            maths.inline(written(zero) + r" \neq 0", written(zero, Speech()) + " is not zero")
+            for zero in shown.nonzero
+        ],
+        method=checked.method,
+        programs=[_program(found) for found in checked.programs],
+    )
+
+
+def _named(name: str | None) -> Theorem:
+    if name not in THEOREMS:
+        known = ", ".join(THEOREMS)
+        raise InputError(
+            "attention fence", "theorem", f"{name!r} is no theorem", f"write one of {known}"
+        )
+    return THEOREMS[name]
+
+
+def _told(part: Part) -> list[dict[str, Any]]:
+    if isinstance(part, Chain):
+        return [{"title": part.title, "steps": _steps(part), "pairs": []}]
+    if isinstance(part, Induction):
+        return [
+            {
+                "title": f"{part.title}: by induction over {part.index}, {chain.title}",
+                "steps": _steps(chain),
+                "pairs": [],
+            }
+            for chain in (part.base, part.step)
+        ]
+    if isinstance(part, Agreement):
+        told = {"title": part.title, "steps": _steps(part.chain), "pairs": []}
+        return [told]
+    return [{"title": part.title, "steps": [], "pairs": _pairs(part)}]
+
+
+def _steps(chain: Chain) -> list[dict[str, Any]]:
+    steps = chain.derivation.steps
+    told = [{"maths": _typeset(steps[0].before), "rule": ""}]
+    told += [{"maths": _typeset(step.after, "= "), "rule": step.rule} for step in steps]
+    return told
+
+
+def _pairs(part: Comparison) -> list[Markup]:
+    sign = RELATIONS[part.relation]
+    return [
+        maths.inline(f"{written(left)} {sign} {written(right)}", f"{left} {part.relation} {right}")
+        for left, right in part.pairs
+    ]
+
+
+def _typeset(expression: Expr, leading: str = "") -> Markup:
+    return maths.inline(
+        leading + r"\displaystyle " + written(expression), leading + written(expression, Speech())
+    )
+
+
+def _equation(goal: Equation) -> Markup:
+    left, right = goal
+    latex = f"{written(left)} = {written(right)}"
+    return maths.display(latex, f"{written(left, Speech())} equals {written(right, Speech())}")
+
+
+def _program(found: ProgramCheck) -> dict[str, Any]:
+    return {"check": found, "listing": code(found.source)}
