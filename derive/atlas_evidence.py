@@ -138,8 +138,11 @@ class AtlasEvidence:
     @property
     def passed(self) -> bool:
         """Whether all mechanisms and all theorems are there, and passed."""
-        rows = (*self.mechanisms, *self.theorems)
-        return self.is_complete and all(row.passed for row in rows)
+        return (
+            self.is_complete
+            and all(row.passed for row in self.mechanisms)
+            and all(row.passed for row in self.theorems)
+        )
 
     @property
     def is_complete(self) -> bool:

@@ -15,11 +15,11 @@ from typing import Any
 
 from sympy import Expr, Symbol
 
-from derive.coding.pieces import DIALECTS, Kind
+from derive.coding.pieces import DIALECTS
 from derive.coding.scope import Scope, array_name
 from derive.coding.shapes import lengths_in_letters, same_sizes, size_lines
 from derive.coding.writer import ArrayWriter
-from derive.formula import Mechanism, Stage
+from derive.formula import FormulaError, Mechanism, Stage
 
 LONGEST_LINE = 92
 """How long a line of a function's body may be before it is broken."""
@@ -45,7 +45,7 @@ def source(
 def line(stage: Stage, library: str) -> str:
     """Return the one line of code that computes a stage."""
     names = sorted(map(array_name, stage.reads))
-    scope = Scope(None, (), frozenset(names))
+    scope = Scope(None, (), frozenset(), frozenset(names))
     writer = ArrayWriter(DIALECTS[library], scope, names[0] if names else "")
     return f"{array_name(stage.array)} = {writer.stage(stage)}"
 
@@ -88,9 +88,9 @@ def _lines(mechanism: Mechanism, library: str) -> list[str]:
     scope = Scope(
         lengths_in_letters(mechanism),
         mechanism.relations,
+        mechanism.indicators,
         _names(mechanism) | {library},
     )
-    scope.kinds |= dict.fromkeys(mechanism.indicators, Kind.INDICATOR)
     writer = ArrayWriter(dialect, scope, first)
     for stage in stages:
         writer.stage(stage)
@@ -128,9 +128,12 @@ def _indented(line: str) -> str:
 
 
 def _names(mechanism: Mechanism) -> frozenset[str]:
-    """Return the names of all arrays and sizes."""
+    """Return the names of all arrays and sizes, which must differ."""
     arrays = [*mechanism.inputs, *(stage.array for stage in mechanism.stages)]
-    lengths = [size for shape in mechanism.shapes.values() for size in shape]
+    lengths = [size for base in mechanism.inputs for size in mechanism.shapes[base]]
     lengths += [size for pair in mechanism.relations for size in pair]
-    sizes = set[Symbol]().union(*(size.free_symbols for size in lengths))
-    return frozenset([*map(array_name, arrays), *(size.name for size in sizes)])
+    sizes = {size.name for size in set[Symbol]().union(*(t.free_symbols for t in lengths))}
+    both = sizes & set(map(array_name, arrays))
+    if both:
+        raise FormulaError(f"{mechanism.title}: {min(both)} is an array and a size; rename one")
+    return frozenset(sizes).union(map(array_name, arrays))

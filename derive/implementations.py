@@ -40,10 +40,11 @@ class Row:
     """What was found out about one function or class at one set of shapes.
 
     ``name`` is the path by which its users import it, ``call`` what of its options and of the
-    wrapping around it a reader must know. ``given`` are the roles of those parts of the mechanism
-    whose results the function takes as inputs; ``fixed`` are inputs with the values that the
-    package itself makes. ``remark`` says why a verdict is no pass, ``reason`` what the prover says.
-    ``formula`` is the digest of the formula that was compared with, ``date`` is in UTC.
+    wrapping around it a reader must know. ``left_out`` are the roles of those parts of the
+    mechanism that it does not compute: what later parts read of them is given. ``fixed`` are inputs
+    that keep the values which they were compared at, such as masks. ``remark`` says why a verdict is
+    no pass, ``reason`` what the prover says. ``formula`` is the digest of the formula that was
+    compared with, ``date`` is in UTC.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -53,7 +54,7 @@ class Row:
     version: str
     name: str
     call: str
-    given: tuple[str, ...]
+    left_out: tuple[str, ...]
     fixed: tuple[str, ...]
     verdict: Verdict
     backward: bool
@@ -81,8 +82,8 @@ class Row:
         if variant is None:
             return False
         roles = {choice.role for choice in variant.mechanism}
-        return roles >= set(self.given) and self.formula == digest(
-            without(variant.mechanism, *self.given)
+        return roles >= set(self.left_out) and self.formula == digest(
+            without(variant.mechanism, *self.left_out)
         )
 
     def __str__(self) -> str:

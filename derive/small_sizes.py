@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from sympy import IndexedBase, Integer, Symbol
 
@@ -12,14 +13,18 @@ _FEW: Mapping[Symbol, int] = {d: 2, d_v: 1, d_e: 2, d_f: 1, n_b: 1, n_h: 1, n_g:
 
 
 def small_sizes(
-    mechanism: Mechanism, tokens: int, dimensions: int | None = None
+    mechanism: Mechanism,
+    tokens: int,
+    dimensions: int | None = None,
+    instead: Mapping[Symbol, int] = MappingProxyType({}),
 ) -> dict[Symbol, int]:
     """Return a number for every size of a mechanism with ``tokens`` queries and keys.
 
     Every other size is as small as shows the formula. Equations between sizes are kept, so
     ``dimensions``, those of queries and keys, count only where no equation says how many there are.
+    ``instead`` gives other numbers for sizes that are otherwise as small as can be.
     """
-    numbers = {size: Integer(length) for size, length in _FEW.items()}
+    numbers = {size: Integer(length) for size, length in {**_FEW, **instead}.items()}
     numbers |= {n: Integer(tokens), n_q: Integer(tokens)}
     if dimensions is not None:
         numbers[d] = Integer(dimensions)

@@ -7,7 +7,7 @@ a symbol or an array of whole numbers counts where its letter does not say so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sympy import (
@@ -122,11 +122,6 @@ def _decided(expression: Expr, _scope: Scope) -> Expr:
     return expression
 
 
-def decide_brackets(expression: Expr) -> Expr:
-    """[n + 1 <= n] = 0: a bracket whose sides differ by a number is 1 or 0."""
-    return walk(expression, _decided, {})
-
-
 def up_to(known: Known = LETTERS) -> Rule:
     """sum_{j=1}^n [j <= t] f(j) = sum_{j=1}^t f(j), where t is one of the places up to n."""
 
@@ -222,30 +217,6 @@ def push_in(expression: Expr) -> Expr:
         for bounds in reversed(limits):
             product = Sum(product, bounds)
         return product
-
-    return everywhere(change)(expression)
-
-
-def one_sum(expression: Expr) -> Expr:
-    """sum_j f(j) + sum_j g(j) = sum_j (f(j) + g(j)), with common factors before the bracket."""
-
-    def change(part: Expr) -> Expr:
-        if not isinstance(part, Add):
-            return part
-        groups: dict[tuple[Expr, Expr], list[tuple[Expr, Symbol]]] = {}
-        others: list[Expr] = []
-        for term in part.args:
-            pushed = push_in(term)
-            if isinstance(pushed, Sum):
-                body, index, low, high = opened(freshen(pushed))
-                groups.setdefault((low, high), []).append((body, index))
-            else:
-                others.append(term)
-        for (low, high), found in groups.items():
-            shared = found[0][1]
-            bodies = [body.xreplace({index: shared}) for body, index in found]
-            others.append(Sum(factored(Add(*bodies)), (shared, low, high)))
-        return Add(*others)
 
     return everywhere(change)(expression)
 
@@ -358,18 +329,6 @@ def instead(left: Expr, right: Expr) -> Rule:
             body, *limits = opened(freshen(expression))
             return expression.func(rule(body), tuple(limits))
         return expression.func(*(rule(part) for part in expression.args))
-
-    return rule
-
-
-def one_after_the_other(rules: Iterable[Rule]) -> Rule:
-    """Apply several rules as one step."""
-    rules = tuple(rules)
-
-    def rule(expression: Expr) -> Expr:
-        for each in rules:
-            expression = each(expression)
-        return expression
 
     return rule
 

@@ -27,10 +27,10 @@ from derive.atlas_evidence import (
     theorem_digest,
     versions,
 )
-from derive.code import function
+from derive.code import function, result_function
 from derive.evidence import REFUTED, UNDECIDED, WITHIN_BOUND
 from derive.examples import BUILT_IN, Example, load
-from derive.formula import Mechanism, d_v
+from derive.formula import d_v, n_h
 from derive.proof_check import check_variant
 from derive.sizes import sizes as sizes_of
 from derive.small_sizes import shapes_at, small_sizes
@@ -46,6 +46,12 @@ from numeric.theorems import check_theorem_programs
 from numeric.verifying import verify
 
 Progress = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
 Row = MechanismChecks | TheoremChecks
 
 FUNCTION_ULP = 2
@@ -56,13 +62,14 @@ for what runs elsewhere; a test measures it.
 """
 
 TOKENS = 3
-"""How many tokens the code of a mechanism is proved at: no axis of it is as long as another's."""
+LARGER = {d_v: 2, n_h: 2}
+"""The shape at which the code of a mechanism is proved: several tokens, heads and dimensions."""
 
 
 def check_atlas(
     earlier: AtlasEvidence | None = None,
     jobs: int = 1,
-    progress: Progress = str,
+    progress: Progress = _silent,
     command: str = "derive atlas",
 ) -> AtlasEvidence:
     """Check every mechanism and every theorem, except what ``earlier`` still holds of."""
@@ -117,9 +124,14 @@ def check_theorem(name: str) -> TheoremChecks:
 def check_code(variant: Variant) -> CodeCheck:
     """Prove that the generated torch code computes the formula, and autograd its gradients."""
     mechanism = variant.mechanism
-    program, names = torch_program(mechanism), [str(base) for base in mechanism.inputs]
+    names = [str(base) for base in mechanism.inputs]
     report = verify(
-        program, mechanism, example_tensors(variant), backward=True, names=names, other_shapes=False
+        result_function(mechanism, torch),
+        mechanism,
+        example_tensors(variant),
+        backward=True,
+        names=names,
+        other_shapes=False,
     )
     claim = report.claims[0]
     return CodeCheck(
@@ -130,21 +142,10 @@ def check_code(variant: Variant) -> CodeCheck:
     )
 
 
-def torch_program(mechanism: Mechanism) -> Callable[..., Any]:
-    """Return the generated torch code as a function of the inputs in order to the result alone."""
-    arrays, names = function(mechanism, torch), [str(base) for base in mechanism.inputs]
-    result = str(mechanism.stages[-1].array)
-
-    def attention(*tensors: Any) -> Any:
-        return arrays(**dict(zip(names, tensors, strict=True)))[result]
-
-    return attention
-
-
 def example_tensors(variant: Variant) -> list[Any]:
     """Return inputs at a small shape; those of zeros and ones are the atlas's own, held fixed."""
     mechanism = variant.mechanism
-    sizes = {**small_sizes(mechanism, TOKENS), d_v: 2}
+    sizes = small_sizes(mechanism, TOKENS, instead=LARGER)
     vectors = load(BUILT_IN[0]).array()[:TOKENS]
     tensors = []
     for base, shape in shapes_at(mechanism, sizes).items():

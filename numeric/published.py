@@ -24,7 +24,7 @@ from derive.algebras.decimal import Decimal
 from derive.attention import SUM_NORMALISED
 from derive.elements import Elements
 from derive.examples import Example
-from derive.formula import K, Q, V, a, s, x, z
+from derive.formula import Q, a, s, x, z
 from derive.options import Options
 from derive.scaled_dot_product import (
     W_k,
@@ -36,7 +36,7 @@ from derive.scaled_dot_product import (
     scaled_dot_product_attention,
 )
 from derive.sizes import sizes
-from numeric import reference
+from numeric import book, reference
 from numeric.reproduction import Arrays, Printed
 
 JOURNEY, DIMENSIONS = "journey", 3
@@ -81,7 +81,7 @@ class Layer:
     def projections(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the queries, keys and values of all heads, side by side: (n, h d) each."""
         drawn = self.weights()
-        queries, keys, values = (reference.projected(inputs, drawn[w]) for w in (W_q, W_k, W_v))
+        queries, keys, values = (book.projected(inputs, drawn[w]) for w in (W_q, W_k, W_v))
         return queries, keys, values
 
     def _matrix(self, rows: int) -> Tensor:
@@ -134,9 +134,9 @@ def worked(layer: Layer, example: Example, *, causal: bool = False, scaled: bool
     return arrays
 
 
-def query_weights(seed: int = UNIFORM.seed) -> str:
-    """Return W_query of section 3.4.1 as torch prints it, (3, 2): a neuron in each column."""
-    return str(Layer(seed, linear=False).weights()[W_q].T)
+def shown_weights(weights: IndexedBase = W_q, seed: int = UNIFORM.seed) -> str:
+    """Return W_query of section 3.4.1, or another, as torch prints it: a neuron in each column."""
+    return str(Layer(seed, linear=False).weights()[weights].T)
 
 
 def _fractions(weights: Tensor) -> Any:
@@ -156,8 +156,8 @@ def _numbers(entries: Any, algebra: Decimal) -> Any:
 # The book's steps
 
 
-def _query_of_journey(inputs: Tensor, layer: Layer = UNIFORM) -> Tensor:
-    return layer.projections(inputs)[0][1]
+def _query_of_journey(inputs: Tensor) -> Tensor:
+    return UNIFORM.projections(inputs)[0][1]
 
 
 def _scores_of_journey(inputs: Tensor) -> Tensor:
@@ -166,12 +166,12 @@ def _scores_of_journey(inputs: Tensor) -> Tensor:
 
 def _weights_of_journey(inputs: Tensor) -> Tensor:
     keys = UNIFORM.projections(inputs)[1]
-    return reference.scaled_weights(_query_of_journey(inputs), keys)
+    return book.scaled_weights(_query_of_journey(inputs), keys)
 
 
 def _weights(inputs: Tensor, layer: Layer = LINEAR) -> Tensor:
     queries, keys, _ = layer.projections(inputs)
-    return reference.scaled_weights(queries, keys)
+    return book.scaled_weights(queries, keys)
 
 
 def _contexts(inputs: Tensor, layer: Layer) -> Tensor:
@@ -180,12 +180,12 @@ def _contexts(inputs: Tensor, layer: Layer) -> Tensor:
 
 def _masked_scores(inputs: Tensor) -> Tensor:
     queries, keys, _ = LINEAR.projections(inputs)
-    return reference.masked_scores(queries, keys)
+    return book.masked_scores(queries, keys)
 
 
 def _causal_weights(inputs: Tensor) -> Tensor:
     queries, keys, _ = LINEAR.projections(inputs)
-    return reference.causal_weights(queries, keys)
+    return book.causal_weights(queries, keys)
 
 
 def _causal_contexts(inputs: Tensor, layer: Layer) -> Tensor:
@@ -193,15 +193,18 @@ def _causal_contexts(inputs: Tensor, layer: Layer) -> Tensor:
     heads = zip(
         *(matrix.split(layer.width, dim=-1) for matrix in layer.projections(inputs)), strict=True
     )
-    side_by_side = torch.cat([reference.causal_weights(q, k) @ v for q, k, v in heads], dim=-1)
+    side_by_side = torch.cat([book.causal_weights(q, k) @ v for q, k, v in heads], dim=-1)
     if not layer.merged:
         return side_by_side
     drawn = layer.weights()
-    return reference.projected(side_by_side, drawn[W_o]) + drawn[b_o]
+    return book.projected(side_by_side, drawn[W_o]) + drawn[b_o]
 
 
 def _dropped(weights: Tensor, seed: int = 123) -> Tensor:
-    """Set each weight to 0 with probability 1/2, and double the others."""
+    """Set each weight to 0 with probability 1/2, and double the others.
+
+    Which ones a seed chooses is torch's own affair, and may differ on another kind of machine.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.functional.dropout(weights, 0.5)
@@ -253,6 +256,7 @@ def _of_layer(
     run: Callable[[Tensor], Any],
     derived: Callable[[Arrays], Any] | None,
     layer: Layer,
+    seeds: str = "",
     **which: bool,
 ) -> Printed:
     """Return a printed result of a layer; ``which`` says which formula is worked out."""
@@ -264,7 +268,20 @@ def _of_layer(
         lambda inputs: str(run(inputs)),
         derived,
         work=lambda example: worked(layer, example, **which),
-        steps=f"the book's steps, seed {layer.seed}",
+        steps=f"the book's steps, {seeds or f'seed {layer.seed}'}",
+    )
+
+
+def _drawn(name: str, text: str, weights: IndexedBase) -> Printed:
+    """Return a matrix of section 3.4.1, which the book draws but does not print."""
+    return Printed(
+        JOURNEY,
+        name,
+        BY_READERS,
+        text,
+        lambda _: shown_weights(weights),
+        None,
+        steps=f"the book's steps, seed {UNIFORM.seed}",
     )
 
 
@@ -317,6 +334,30 @@ tensor([[0.4421, 0.5931, 0.5790],
         [0.4177, 0.6503, 0.5645]])""",
         reference.self_attention,
         lambda arrays: arrays[z].ravel(),
+    ),
+    _drawn(
+        "W_query",
+        """\
+tensor([[0.2961, 0.5166],
+        [0.2517, 0.6886],
+        [0.0740, 0.8665]])""",
+        W_q,
+    ),
+    _drawn(
+        "W_key",
+        """\
+tensor([[0.1366, 0.1025],
+        [0.1841, 0.7264],
+        [0.3153, 0.6871]])""",
+        W_k,
+    ),
+    _drawn(
+        "W_value",
+        """\
+tensor([[0.0756, 0.1966],
+        [0.3164, 0.4017],
+        [0.1186, 0.8274]])""",
+        W_v,
     ),
     _of_layer(
         "3.4.1",
@@ -414,7 +455,7 @@ tensor([[0.1921, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000],
         [0.1830, 0.1669, 0.1670, 0.1588, 0.1658, 0.0000],
         [0.1935, 0.1663, 0.1666, 0.1542, 0.1666, 0.1529]],
        grad_fn=<MulBackward0>)""",
-        lambda inputs: reference.earlier_weights(_weights(inputs)),
+        lambda inputs: book.earlier_weights(_weights(inputs)),
         lambda arrays: _earlier(arrays[a][0]),
         LINEAR,
     ),
@@ -429,7 +470,7 @@ tensor([[1.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000],
         [0.2175, 0.1983, 0.1984, 0.1888, 0.1971, 0.0000],
         [0.1935, 0.1663, 0.1666, 0.1542, 0.1666, 0.1529]],
        grad_fn=<DivBackward0>)""",
-        lambda inputs: reference.causal_by_renormalising(_weights(inputs)),
+        lambda inputs: book.causal_by_renormalising(_weights(inputs)),
         lambda arrays: arrays[a].ravel(),
         LINEAR,
         causal=True,
@@ -494,6 +535,7 @@ tensor([[2.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000],
         lambda inputs: _dropped(_causal_weights(inputs)),
         lambda arrays: _kept(arrays[a][0]),
         LINEAR,
+        "seeds 789 and 123",
         causal=True,
     ),
     _of_layer(
@@ -565,4 +607,5 @@ tensor([[[0.3190, 0.4858],
 )
 """The results as they stand in the book's notebook, chapter 3, in its order.
 
-Its first rows, of one query without weights, stand beside the notes in ``printed``."""
+What it prints of one query without weights stands beside the notes' results in ``printed``.
+"""

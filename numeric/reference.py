@@ -95,37 +95,3 @@ def attention(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     scores = queries @ keys.T
     weights = torch.softmax(scores, dim=-1)
     return weights @ values
-
-
-def projected(inputs: Tensor, weights: Tensor) -> Tensor:
-    """Map each token linearly; a row of ``weights`` is one neuron: (n, e), (d, e) -> (n, d)."""
-    return inputs @ weights.T
-
-
-def scaled_weights(queries: Tensor, keys: Tensor) -> Tensor:
-    """Scale the scores by the square root of d, then softmax: (n_q, d), (n, d) -> (n_q, n)."""
-    scores = queries @ keys.T
-    return torch.softmax(scores / keys.shape[-1] ** 0.5, dim=-1)
-
-
-def masked_scores(queries: Tensor, keys: Tensor) -> Tensor:
-    """Put minus infinity where a key comes later than its query: (n, d), (n, d) -> (n, n)."""
-    scores = queries @ keys.T
-    later = torch.ones(scores.shape).triu(diagonal=1).bool()
-    return scores.masked_fill(later, -torch.inf)
-
-
-def causal_weights(queries: Tensor, keys: Tensor) -> Tensor:
-    """Scale masked scores, then softmax: a weight on a later key is 0: (n, d), (n, d) -> (n, n)."""
-    return torch.softmax(masked_scores(queries, keys) / keys.shape[-1] ** 0.5, dim=-1)
-
-
-def earlier_weights(weights: Tensor) -> Tensor:
-    """Set the weights of later keys to 0, with no change to the others: (n, n) -> (n, n)."""
-    return weights * torch.ones(weights.shape).tril()
-
-
-def causal_by_renormalising(weights: Tensor) -> Tensor:
-    """Set the weights of later keys to 0 and divide each row by its sum: (n, n) -> (n, n)."""
-    earlier = earlier_weights(weights)
-    return earlier / earlier.sum(dim=-1, keepdim=True)

@@ -117,7 +117,9 @@ def _judged(printed: Printed, computed: str, implementation: str, example: Examp
     verdict, reason = REFUTED, "the numbers differ"
     if _same(computed, printed.text):
         verdict, reason = REPRODUCED, ""
-    elif _same(put_numbers(printed.text, numbers(computed)), printed.text):
+    elif numbers(printed.text) and _same(
+        put_numbers(printed.text, numbers(computed)), printed.text
+    ):
         verdict, reason = REPRODUCED, "equal to the digits printed"
     elif printed.every_digit and all(
         _within_float32(printed, example, numbers(text)) for text in (printed.text, computed)

@@ -7,9 +7,45 @@ Schwarz, which follows from Lagrange's identity: u^2 v^2 - (u . v)^2 is a sum of
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
 from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integer,
+    Mul,
+    Pow,
+    Rational,
+    Sum,
     Symbol,
+    cos,
+    exp,
+    expand_mul,
+    limit,
+    oo,
+    sin,
+    sqrt,
+    tanh,
 )
+
+from derive.algebras.symbolic import Symbolic
+from derive.binding import freshen, rename, same
+from derive.brackets import AtMost, Bracket
+from derive.claims.chains import chain, everywhere
+from derive.claims.claim import Claim, Line, Proof, Structural
+from derive.claims.subject import Subject
+from derive.claims.weights import has_scores
+from derive.derivation import Derivation, DerivationError
+from derive.elements import Elements
+from derive.formula import Stage, k, l, opened
+from derive.rewriting import distribute, pull_out
+from derive.witness import Difference, Reading, entries_of, entry_name
 
 STRETCH = Symbol("r", positive=True)
 """What multiplies queries in a counterexample."""
@@ -162,7 +198,7 @@ class Bounds:
 
     def upper(self, part: Expr) -> Expr:
         """Return a number that a part does not exceed: w . q - q . q / 2 <= w . w / 2."""
-        terms = Add.make_args(part)
+        terms = Add.make_args(distribute(part))
         for square in terms:
             if not isinstance(-2 * square, Sum):
                 continue

@@ -12,7 +12,7 @@ from derive.claims.subject import Subject
 from derive.derivation import Derivation, DerivationError
 from derive.formula import Stage, a
 from derive.matrix_form import matrix_product
-from derive.witness import Difference, Reading, Shapes, shown
+from derive.witness import Arrays, Difference, Reading, Shapes, shown
 
 Kind = Literal[
     "permutation", "earlier tokens", "places", "continuity", "shares", "magnitude", "conclusion"
@@ -74,6 +74,11 @@ def anything(_subject: Subject) -> bool:
     return True
 
 
+def as_they_are(_subject: Subject, inputs: Arrays) -> Arrays:
+    """Try inputs for a counterexample as they are."""
+    return inputs
+
+
 def of_weights(_subject: Subject) -> tuple[IndexedBase, ...]:
     """Say that a claim is about the weights."""
     return (a,)
@@ -93,7 +98,8 @@ class Claim:
     the mechanism is none of the atlas. ``consequence`` says what it means for a reader,
     ``nonzero`` what the claim itself takes not to be zero; a bracket is not zero where it holds.
     ``applies`` says of which mechanisms it can be asked, ``about`` which arrays it is about: what
-    they divide by must not be zero.
+    they divide by must not be zero. ``narrow`` makes inputs to try for a counterexample what the
+    claim is about.
     """
 
     name: str
@@ -105,6 +111,7 @@ class Claim:
     nonzero: Callable[[Subject], tuple[Expr, ...]] = lambda _subject: ()
     applies: Callable[[Subject], bool] = anything
     about: About = of_weights
+    narrow: Callable[[Subject, Arrays], Arrays] = as_they_are
 
 
 def product_of(base: IndexedBase) -> Callable[[Subject], Proof]:

@@ -7,8 +7,6 @@ more tokens before both make i + t and j + t of them, and t has to cancel.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy
 from sympy import (
     Expr,
@@ -35,6 +33,7 @@ from derive.claims.weights import has_scores
 from derive.derivation import DerivationError
 from derive.formula import opened
 from derive.witness import (
+    Arrays,
     Difference,
     Reading,
     entries_of,
@@ -165,7 +164,7 @@ def _pairs_of_tokens(subject: Subject) -> bool:
     return has_scores(subject) and subject.one_text and subject.scores_are_of_tokens
 
 
-def alike_tokens(subject: Subject, inputs: Any) -> dict[IndexedBase, Any]:
+def alike_tokens(subject: Subject, inputs: Arrays) -> Arrays:
     """Return inputs in which every token has the vectors of the first."""
     changed = dict(inputs)
     for base in subject.tokens:
@@ -177,9 +176,6 @@ def alike_tokens(subject: Subject, inputs: Any) -> dict[IndexedBase, Any]:
 
 def _absolute(subject: Subject, reading: Reading) -> Difference | None:
     target = subject.scores.base
-    inputs = alike_tokens(subject, reading.inputs)
-    if any((inputs[base] != reading.inputs[base]).any() for base in subject.tokens):
-        return None
     scores = reading.run(subject.upstream([target]))[target]
     for place, before in entries_of(scores[..., :-1, :-1]):
         moved = (*place[:-2], place[-2] + 1, place[-1] + 1)
@@ -199,4 +195,5 @@ RELATIVE_POSITION = Claim(
     "Where it holds, a text keeps its scores when other words are put before it.",
     applies=_pairs_of_tokens,
     about=lambda subject: (subject.scores.base,),
+    narrow=alike_tokens,
 )

@@ -26,11 +26,13 @@ class Scope:
         self,
         lengths: Lengths | None,
         relations: tuple[tuple[Symbol, Expr], ...],
+        indicators: frozenset[IndexedBase],
         taken: frozenset[str],
     ) -> None:
         self.lengths = lengths
         self.relations = relations
-        self.kinds: dict[IndexedBase, Kind] = {}
+        self.indicators = indicators
+        self.kinds = dict.fromkeys(indicators, Kind.INDICATOR)
         self.sizes: set[Symbol] = set()
         self.positions: dict[tuple[str, Expr], str] = {}
         self.masks: dict[tuple[str, Indices], str] = {}

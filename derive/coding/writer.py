@@ -24,6 +24,7 @@ from sympy import (
 
 from derive.brackets import AtMost, Below, Bracket, Equals
 from derive.coding.entries import EntryWriter
+from derive.coding.ordering import factors_of, is_contraction, terms_of
 from derive.coding.pieces import (
     ATOM,
     COMPARISON,
@@ -38,7 +39,7 @@ from derive.coding.pieces import (
 )
 from derive.coding.products import ProductWriter
 from derive.coding.scope import Scope
-from derive.elements import UnknownNode, ordered_factors, ordered_terms, split_quotient
+from derive.elements import UnknownNode, split_quotient
 from derive.formula import FormulaError, Largest, Stage, opened
 
 FUNCTIONS = (exp, tanh, cos, sin)
@@ -90,9 +91,9 @@ class ArrayWriter:
         if isinstance(expression, Largest):
             return self._largest(expression, lead)
         if isinstance(expression, Add):
-            return self._added(_ordered(expression, lead), lead)
+            return self._added(terms_of(expression, lead), lead)
         if isinstance(expression, Mul):
-            return self._product(_factors(expression, lead), lead)
+            return self._product(factors_of(expression, lead), lead)
         if isinstance(expression, Pow):
             return self._power(expression, lead)
         if isinstance(expression, floor):
@@ -126,14 +127,14 @@ class ArrayWriter:
 
     def _terms(self, body: Expr, summed: Indices, lead: Indices) -> Piece:
         """Sum term by term where a term is a product of arrays that each lack an axis of it."""
-        terms = ordered_terms(body, lead) if isinstance(body, Add) else [body]
-        if len(terms) == 1 or not any(_is_contraction(term) for term in terms):
+        terms = terms_of(body, lead) if isinstance(body, Add) else [body]
+        if len(terms) == 1 or not any(is_contraction(term) for term in terms):
             return self._total(body, summed, lead)
         return self._plus(terms, lead, lambda term: self._total(term, summed, lead))
 
     def _total(self, body: Expr, summed: Indices, lead: Indices) -> Piece:
         """Sum a product; what the indices do not reach stays outside of the sum."""
-        factors = ordered_factors(body, lead) if isinstance(body, Mul) else (body,)
+        factors = factors_of(body, lead) if isinstance(body, Mul) else (body,)
         running = self._running(factors, summed, lead)
         if running is not None:
             return running
@@ -288,7 +289,7 @@ class ArrayWriter:
     def _is_mask(self, factor: Expr) -> bool:
         """Tell whether a factor is made of brackets, places, sizes and given masks alone."""
         if isinstance(factor, Indexed):
-            return self.scope.kinds.get(factor.base) is Kind.INDICATOR
+            return factor.base in self.scope.indicators
         if isinstance(factor, Bracket):
             return not factor.atoms(Indexed)
         return isinstance(factor, Add | Mul) and all(
@@ -309,7 +310,7 @@ class ArrayWriter:
         axes = union(sides, lead)
         # i[:, None] - 3 reads better than (i - 3)[:, None].
         sides = [
-            self._added(_ordered(side, lead), lead, axes) if isinstance(side, Add) else piece
+            self._added(terms_of(side, lead), lead, axes) if isinstance(side, Add) else piece
             for side, piece in zip(bracket.args, sides, strict=True)
         ]
         left, right = (self.dialect.aligned(side, axes, SUM) for side in sides)
@@ -342,30 +343,6 @@ class ArrayWriter:
             return piece
         text = f"{piece.bracketed(ATOM)}.{self.dialect.cast}({self.dtype_of}.dtype)"
         return Piece(text, piece.axes, ATOM)
-
-
-def _is_contraction(term: Expr) -> bool:
-    """Tell whether a term is a product of which no factor has all letters."""
-    letters = [factor.free_symbols for factor in Mul.make_args(term) if factor.atoms(Indexed)]
-    return len(letters) > 1 and all(own != set().union(*letters) for own in letters)
-
-
-def _factors(expression: Mul, lead: Indices) -> tuple[Expr, ...]:
-    """Return factors in order; of sizes alone, counts come before dimensions: n_h d."""
-    if all(factor.is_Symbol or factor.is_Number for factor in expression.args):
-        names = sorted(expression.args, key=str, reverse=True)
-        return tuple(sorted(names, key=lambda factor: not factor.is_Number))
-    return ordered_factors(expression, lead)
-
-
-def _ordered(expression: Add, lead: Indices) -> list[Expr]:
-    """Return terms in order; of places and sizes, numbers come last: n + 1."""
-    terms = ordered_terms(expression, lead)
-    if expression.atoms(Indexed):
-        return terms
-    minus = [term for term in terms if term.could_extract_minus_sign()]
-    plus = [term for term in terms if term not in minus]
-    return [*sorted(plus, key=lambda term: bool(term.is_Number)), *minus]
 
 
 def _counted(piece: Piece) -> Piece:

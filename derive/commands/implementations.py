@@ -109,7 +109,8 @@ def _tell(found: tuple[Row, ...], together: Joined) -> None:
         if not row.as_stated:
             expected = "a pass, where it was said to differ" if row.remark else "no pass"
             click.echo(f"derive: {row}: {expected}", err=True)
-    for row in together.kept:
-        click.echo(f"kept as it was: {row}", err=True)
+    for package in dict.fromkeys(row.package for row in together.kept):
+        count = sum(row.package == package for row in together.kept)
+        click.echo(f"{package}: {count} rows kept as they were", err=True)
     for row in together.dropped:
-        click.echo(f"dropped, its formula has changed or it is no longer listed: {row}", err=True)
+        click.echo(f"dropped, as its formula or its call is another now: {row}", err=True)

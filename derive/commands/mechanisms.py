@@ -56,8 +56,8 @@ def show_mechanism(key: str, tokens: int, dimensions: int | None, format_: str) 
     if format_ == "json":
         from derive.publish.atlas_data import entries_as_data, formula_as_data
 
-        written = entries_as_data(mechanism, tokens, dimensions)
-        _print_json({**formula_as_data(variant), "written_out": written})
+        data = entries_as_data(mechanism, tokens, dimensions)
+        _print_json({**formula_as_data(variant), "written_out": data})
         return
     sizes = small_sizes(mechanism, tokens, dimensions)
     notation = Text() if format_ == "text" else Latex()
@@ -178,7 +178,7 @@ def properties(mechanism: str, proofs: bool, as_json: bool) -> None:
     Example: derive properties softmax-plus-one --proofs
     """
     from derive.console import console
-    from derive.properties import variant_properties
+    from derive.variant_properties import variant_properties
 
     variant = named(mechanism, "derive properties")
     with console(stderr=True).status(f"deciding the properties of {variant.title}"):
@@ -199,23 +199,26 @@ def properties(mechanism: str, proofs: bool, as_json: bool) -> None:
 
 
 def _print_property(screen: Console, found: Property, *, proofs: bool) -> None:
+    from rich.table import Table
     from rich.text import Text as Line
 
     from derive.publish.proof_text import proof_lines
+    from derive.publish.trimmed import Trimmed
     from derive.witness import Witness
 
     style = {"proved": "green", "refuted": "red"}.get(found.verdict, "yellow")
-    line = Line("  ")
-    line.append(f"{found.verdict:<10}", style=style)
-    line.append(found.claim.title)
-    if found.conditions:
-        line.append(f" (where {' and '.join(f'{c} is not 0' for c in found.conditions)})")
-    screen.print(line)
+    conditions = " and ".join(f"{condition} is not 0" for condition in found.conditions)
+    where = f" (where {conditions})" if conditions else ""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Line(f"  {found.verdict:<9}", style=style), Line(f"{found.claim.title}{where}"))
     if isinstance(found.evidence, Witness):
-        screen.print(_indented(Line(f"counterexample: {found.evidence}", style="dim"), 12))
+        grid.add_row("", Line(f"counterexample: {found.evidence}", style="dim"))
     elif proofs and found.evidence is not None:
         for text in proof_lines(found.evidence):
-            screen.print(_indented(Line(text, style="dim"), 12))
+            grid.add_row("", Line(text, style="dim"))
+    screen.print(Trimmed(grid))
 
 
 @click.command()

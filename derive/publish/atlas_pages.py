@@ -105,8 +105,8 @@ def page(
         f"# {markdown_text(variant.title)}",
         markdown_text(variant.summary),
         _fence(variant, "sources", "changes"),
-        f"More on the other: [{markdown_text(ATLAS[variant.against].title)}]({variant.against}.md); "
-        "any two stand side by side on [the comparison](compare.md).",
+        f"More on [{markdown_text(ATLAS[variant.against].title)}]({variant.against}.md); any two "
+        "stand side by side on [the comparison](compare.md).",
         "## Properties",
         "Each is decided for every number of tokens: proved, or refuted by the smallest "
         "counterexample found. Open one to read why.",

@@ -20,6 +20,7 @@ from derive.publish.notation import Latex, Speech
 from derive.publish.rendering import code, render
 from derive.publish.writing import equation, general, matrix_equation
 from derive.small_sizes import small_sizes
+from derive.variant_properties import variant_properties
 from derive.variants import ATLAS
 from derive.witness import Witness
 
@@ -93,8 +94,6 @@ def properties(request: Request) -> Markup:
     """Return the mechanism's properties: each with its proof or its counterexample."""
     key = request.block.mechanism
     if key in ATLAS:
-        from derive.properties import variant_properties
-
         decided = variant_properties(ATLAS[key])
     else:
         decided = tuple(found for found in all_properties() if found.mechanism == key)

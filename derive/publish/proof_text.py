@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from derive.claims.claim import Expansion, MatrixProduct, Proof, Signs, Structural
+from derive.claims.claim import MatrixProduct, Part, Proof, Signs, Structural
 from derive.derivation import Derivation
 from derive.publish.notation import Text
 from derive.publish.writing import equation, general
@@ -16,7 +16,7 @@ def proof_lines(proof: Proof) -> Iterator[str]:
         yield from _part_lines(part)
 
 
-def _part_lines(part: Derivation | Signs | MatrixProduct | Expansion | Structural) -> Iterator[str]:
+def _part_lines(part: Part) -> Iterator[str]:
     text = Text()
     if isinstance(part, Derivation):
         yield general(part.steps[0].before, text)
@@ -27,6 +27,8 @@ def _part_lines(part: Derivation | Signs | MatrixProduct | Expansion | Structura
     elif isinstance(part, MatrixProduct):
         yield f"{equation(part.stage, text)} has the entries of {part.product}"
     elif isinstance(part, Structural):
-        yield from part.lines
+        for line in part.lines:
+            bound = "" if line.bound is None else f" is at most {general(line.bound, text)}"
+            yield f"{general(line.about, text)}{bound}: {line.words}"
     else:
         yield f"{part.entries} entries compared, each the same expression"

@@ -116,7 +116,8 @@ def _weights(left: Variant, right: Variant, example: Example, query: int) -> Tab
             table.add_column(name, justify="right")
             columns.append(row)
     longest = max(map(len, columns))
-    named = longest == len(example.tokens)
+    # Where one side has other keys than the tokens, both are numbered.
+    named = all(len(column) == len(example.tokens) for column in columns)
     for place in range(longest):
         key = visible(example.tokens[place]) if named else str(place + 1)
         cells = [rounded(row[place], DIGITS) if place < len(row) else "" for row in columns]

@@ -47,7 +47,7 @@ def theorem(evidence: AtlasEvidence, request: Request) -> Markup:
 
 
 def _named(name: str | None) -> Theorem:
-    if name not in THEOREMS:
+    if name is None or name not in THEOREMS:
         known = ", ".join(THEOREMS)
         raise InputError(
             "attention fence", "theorem", f"{name!r} is no theorem", f"write one of {known}"

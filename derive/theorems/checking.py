@@ -76,7 +76,7 @@ SMALL_SIZES: tuple[Sizes, ...] = (
     {n_q: 2, n: 3, d: 1, d_v: 2, n_h: 2, n_g: 1, n_p: 2, d_e: 2, d_f: 1, n_b: 1},
     {n_q: 3, n: 3, d: 1, d_v: 1, n_h: 1, n_g: 1, n_p: 3, d_e: 1, d_f: 2, n_b: 1},
 )
-"""Sizes at which steps are written out: all 1, then such that a rule which confuses two is found."""
+"""Sizes at which steps are written out: all 1, then such that confusing two of them is found."""
 
 
 def recheck_theorem(theorem: Theorem) -> str:
@@ -123,7 +123,7 @@ def _compare_with_gradients(part: Agreement) -> None:
 
 def _compare_steps(part: Chain) -> int:
     compared = 0
-    for sizes in _sizes(part.setting):
+    for sizes in _sizes(part):
         for step in part.derivation.steps:
             for written in _written_out(part, step, sizes):
                 compared += _compare(part, step, written, sizes)
@@ -138,7 +138,12 @@ def _compare(part: Chain, step: Step, written: Written, sizes: Sizes) -> int:
     compared = 0
     for place in product(*places):
         where = dict(zip(free, place, strict=True))
-        left, right = (written.value(side, where) for side in (step.before, step.after))
+        try:
+            left, right = (written.value(side, where) for side in (step.before, step.after))
+        except ZeroDivisionError as error:
+            raise DerivationError(
+                f"{part.title}, {step.rule!r}: {error} at {where}, {dict(sizes)}"
+            ) from None
         if not vanishes(left - right):
             raise DerivationError(
                 f"{part.title}, {step.rule!r}: {left} is not {right} at {where}, {dict(sizes)}"
@@ -221,7 +226,13 @@ class Written(Elements[Expr]):
         return found
 
 
-def _sizes(setting: Setting) -> Iterator[Sizes]:
+def _sizes(part: Chain) -> Iterator[Sizes]:
+    """Yield the small sizes that fit the relations, each choice of those that matter once."""
+    setting = part.setting
+    sides = [side for step in part.derivation.steps for side in (step.before, step.after)]
+    symbols = {t for side in (*sides, *_sides(setting)) for t in side.atoms(Symbol)}
+    symbols |= {t for _, shape in setting.given for size in shape for t in size.atoms(Symbol)}
+    relevant = {UPPER_LIMIT.get(t, t) for t in symbols}
     seen: list[Sizes] = []
     for sizes in SMALL_SIZES:
         chosen = {size: min(sizes[size], setting.most.get(size, sizes[size])) for size in sizes}
@@ -229,20 +240,27 @@ def _sizes(setting: Setting) -> Iterator[Sizes]:
             known = {t: Integer(chosen.get(t, 2)) for t in value.free_symbols}
             chosen.update({t: int(number) for t, number in known.items()})
             chosen[size] = int(value.xreplace(known))
-        if chosen not in seen:
-            seen.append(chosen)
+        mattering = {size: chosen[size] for size in chosen if size in relevant}
+        if mattering not in seen:
+            seen.append(mattering)
             yield chosen
 
 
-def _written_out(part: Chain, step: Step, sizes: Sizes) -> Iterator[Written]:
-    """Yield interpreters that know every array of a step, one for each choice of what is chosen."""
-    setting = part.setting
-    sides = [step.before, step.after]
+def _sides(setting: Setting) -> list[Expr]:
+    """Return the expressions that a setting's definitions are made of."""
+    sides: list[Expr] = []
     for definition in setting.definitions:
         if isinstance(definition, Recurrence):
             sides += [definition.first, definition.following, definition.target]
         else:
             sides.append(definition.value)
+    return sides
+
+
+def _written_out(part: Chain, step: Step, sizes: Sizes) -> Iterator[Written]:
+    """Yield interpreters that know every array of a step, one for each choice of what is chosen."""
+    setting = part.setting
+    sides = [step.before, step.after, *_sides(setting)]
     defined = {definition.array for definition in setting.definitions}
     entries = {entry for side in sides for entry in side.atoms(Indexed)}
     shapes = _shapes(entries, sides, setting, sizes)
@@ -278,10 +296,14 @@ def _shapes(
     """Return the shape of each array, from what is declared or from the letters it is read with."""
     limits = dict(UPPER_LIMIT)
     for bounded in {found for side in sides for found in side.atoms(ExprWithLimits)}:
-        for index, _, high in bounded.limits:
-            # A sum up to another index counts through a part of the axis alone.
-            if not high.free_symbols & UPPER_LIMIT.keys():
-                limits[index] = high
+        # A sum up to another index counts through a part of the axis alone.
+        limits.update(
+            {
+                index: high
+                for index, _, high in bounded.limits
+                if not high.free_symbols & UPPER_LIMIT.keys()
+            }
+        )
     declared: dict[IndexedBase, tuple[Expr, ...]] = dict(setting.given)
     entries = sorted(entries, key=str)
     shapes: dict[IndexedBase, tuple[int, ...]] = {}

@@ -48,7 +48,7 @@ class Distribution:
 
 
 def linear(*random: IndexedBase) -> Rule:
-    """E[X + Y] = E[X] + E[Y], E[sum] = sum of E, E[u X] = u E[X], E[u] = u, for u without chance."""
+    """E[X + Y] = E[X] + E[Y] and E[u X] = u E[X], for sums of any length; u reads no ``random``."""
 
     def is_random(expression: Expr) -> bool:
         return any(entry.base in random for entry in expression.atoms(Indexed))

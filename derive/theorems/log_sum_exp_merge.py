@@ -7,33 +7,33 @@ from sympy import exp
 from derive.formula import Stage, array, c, i, m, n_p, n_q, p, total
 from derive.rewriting import unfold
 from derive.sum_rules import add_exponents
-from derive.theorems.online_softmax import D_B, DAO, RABE, m_B, o_B
+from derive.theorems.online_softmax import DAO, RABE, D_b, m_b, o_b
 from derive.theorems.theorem import Kind, Setting, Theorem, at_this, chain
 
-L_B, z_B = array("L_B"), array("z_B")
-"""L_B = m_B + log D_B, any number; z_B = o_B / D_B, the output of a block by itself."""
+L_b, z_b = array("L_b"), array("z_b")
+"""L_b = m_b + log D_b, any number; z_b = o_b / D_b, the output of a block by itself."""
 
-DENOMINATOR = Stage(D_B[i, p], exp(L_B[i, p] - m_B[i, p]), (n_q, n_p))
-OUTPUT = Stage(z_B[i, p, c], o_B[i, p, c] / D_B[i, p])
-SETTING = Setting((DENOMINATOR, OUTPUT), given=((m_B, (n_q, n_p)), (L_B, (n_q, n_p))))
+DENOMINATOR = Stage(D_b[i, p], exp(L_b[i, p] - m_b[i, p]), (n_q, n_p))
+OUTPUT = Stage(z_b[i, p, c], o_b[i, p, c] / D_b[i, p])
+SETTING = Setting((DENOMINATOR, OUTPUT), given=((m_b, (n_q, n_p)), (L_b, (n_q, n_p))))
 
-SHARE = exp(L_B[i, p] - m[i])
-SHIFTED = D_B[i, p] * exp(m_B[i, p] - m[i])
+SHARE = exp(L_b[i, p] - m[i])
+SHIFTED = D_b[i, p] * exp(m_b[i, p] - m[i])
 
 WEIGHT = chain(
     "what a block counts",
     SHIFTED,
     SHARE,
     [
-        ("D_B = e^(L_B - m_B)", unfold(DENOMINATOR)),
+        ("D_b = e^(L_b - m_b)", unfold(DENOMINATOR)),
         ("e^u e^v = e^(u + v): the block's own shift cancels", add_exponents),
     ],
     SETTING,
 )
 MERGE = chain(
     "the outputs of blocks, merged",
-    total(z_B[i, p, c] * SHARE, p) / total(SHARE, p),
-    total(o_B[i, p, c] * exp(m_B[i, p] - m[i]), p) / total(SHIFTED, p),
+    total(z_b[i, p, c] * SHARE, p) / total(SHARE, p),
+    total(o_b[i, p, c] * exp(m_b[i, p] - m[i]), p) / total(SHIFTED, p),
     [
         ("what a block counts, read backwards", at_this(SHARE, SHIFTED, i)),
         ("the output of a block; its denominator cancels", unfold(OUTPUT)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Add, Expr, IndexedBase, Integer, Sum, Symbol, exp
+from sympy import Add, Expr, Indexed, IndexedBase, Integer, Sum, Symbol, exp
 
 from derive.brackets import AtMost, Equals
 from derive.formula import (
@@ -73,10 +73,10 @@ DAO = Source(
 M, P, o = array("M"), array("P"), array("o")
 """M[i, j] is 1 where query i may see key j, else 0; P[j] is the number of the block of key j."""
 
-D_B, m_B, o_B = array("D_B"), array("m_B"), array("o_B")
+D_b, m_b, o_b = array("D_b"), array("m_b"), array("o_b")
 """The state of block p for query i: a denominator, any shift, and a numerator."""
 
-D_R, m_R, o_R = array("D_R"), array("m_R"), array("o_R")
+D_r, m_r, o_r = array("D_r"), array("m_r"), array("o_r")
 """The state of a loop after block p, with any shift."""
 
 r = Symbol("r", integer=True, positive=True)
@@ -136,13 +136,13 @@ def weight(shift: Expr) -> Expr:
     return M[i, j] * exp(s[i, j] - shift)
 
 
-BLOCK_D = Stage(D_B[i, p], total(Equals(p, P[j]) * weight(m_B[i, p]), j), (n_q, n_p))
-BLOCK_O = Stage(o_B[i, p, c], total(Equals(p, P[j]) * weight(m_B[i, p]) * V[j, c], j))
+BLOCK_D = Stage(D_b[i, p], total(Equals(p, P[j]) * weight(m_b[i, p]), j), (n_q, n_p))
+BLOCK_O = Stage(o_b[i, p, c], total(Equals(p, P[j]) * weight(m_b[i, p]) * V[j, c], j))
 WHOLE_D = Stage(D[i], total(weight(m[i]), j))
 WHOLE_O = Stage(o[i, c], total(weight(m[i]) * V[j, c], j))
 BLOCKS = Setting(
     (BLOCK_D, BLOCK_O, WHOLE_D, WHOLE_O),
-    given=((P, (n,)), (M, (n_q, n)), (m_B, (n_q, n_p))),
+    given=((P, (n,)), (M, (n_q, n)), (m_b, (n_q, n_p))),
     whole=((P, n_p),),
     most={n_q: 1, n_p: 2},
 )
@@ -152,7 +152,7 @@ def all_blocks(title: str, block: Stage, whole: Stage) -> Chain:
     """Add up the states of all blocks, each shifted to the shift of the whole."""
     return chain(
         title,
-        total(block.target * exp(m_B[i, p] - m[i]), p),
+        total(block.target * exp(m_b[i, p] - m[i]), p),
         whole.target,
         [
             ("the state of a block", unfold(block)),
@@ -170,13 +170,35 @@ ALL_D = all_blocks("the denominators of all blocks", BLOCK_D, WHOLE_D)
 ALL_O = all_blocks("the numerators of all blocks", BLOCK_O, WHOLE_O)
 
 
+# A block that is taken in at once, as programs do: its own state need not be made.
+
+D_1, o_1, m_1, m_2 = (array(name) for name in ("D_1", "o_1", "m_1", "m_2"))
+
+
+def taken_in(title: str, state: Indexed, term: Expr) -> Chain:
+    """Merge a state and that of a block whose keys add ``term`` times e^(s - m_2)."""
+    return chain(
+        title,
+        state * exp(m_1[i] - m[i]) + total(term * exp(s[i, j] - m_2[i]), j) * exp(m_2[i] - m[i]),
+        state * exp(m_1[i] - m[i]) + total(term * exp(s[i, j] - m[i]), j),
+        [
+            ("the shift goes under the sum", push_in),
+            ("e^u e^v = e^(u + v): the block's own shift cancels", add_exponents),
+        ],
+    )
+
+
+TAKEN_D = taken_in("a block of keys taken into a denominator", D_1[i], Integer(1))
+TAKEN_O = taken_in("a block of keys taken into a numerator", o_1[i, c], V[j, c])
+
+
 # A loop over the blocks.
 
 
 def loop(running: IndexedBase, state: IndexedBase, *others: Symbol) -> Recurrence:
     """X_1 = block 1 shifted;  X_p = X_{p-1} e^(m_{p-1} - m_p) + block p shifted."""
-    own = state[(i, p, *others)] * exp(m_B[i, p] - m_R[i, p])
-    earlier = running[(i, p - 1, *others)] * exp(m_R[i, p - 1] - m_R[i, p])
+    own = state[(i, p, *others)] * exp(m_b[i, p] - m_r[i, p])
+    earlier = running[(i, p - 1, *others)] * exp(m_r[i, p - 1] - m_r[i, p])
     shape = (n_q, n_p, *(d_v for _ in others))
     return Recurrence(
         running[(i, p, *others)], p, own.xreplace({p: Integer(1)}), earlier + own, shape
@@ -186,7 +208,7 @@ def loop(running: IndexedBase, state: IndexedBase, *others: Symbol) -> Recurrenc
 def after_block(title: str, running: IndexedBase, state: IndexedBase, *others: Symbol) -> Induction:
     """Prove that the loop's state after block p is the sum of the states up to p, shifted."""
     made = loop(running, state, *others)
-    up_to_p = AtMost(r, p) * state[(i, r, *others)] * exp(m_B[i, r] - m_R[i, p])
+    up_to_p = AtMost(r, p) * state[(i, r, *others)] * exp(m_b[i, r] - m_r[i, p])
     goal = Sum(up_to_p, (r, 1, n_p)), made.target
     return induction(
         title,
@@ -201,26 +223,26 @@ def after_block(title: str, running: IndexedBase, state: IndexedBase, *others: S
             ("[r <= p] = [r <= p - 1] + [r = p]", last_apart(p)),
             ("one sum for each", distribute),
             ("of the second, only block p is left", pick()),
-            ("e^u = e^v e^(u - v)", take_exponent(m_R[i, p - 1] - m_R[i, p])),
+            ("e^u = e^v e^(u - v)", take_exponent(m_r[i, p - 1] - m_r[i, p])),
             ("what does not depend on r stands before the sum", pull_out),
             ("the statement for p - 1", supposed(goal, p)),
             ("one round of the loop, read backwards", at_this(*reversed(made.goes_on), p)),
         ],
-        Setting((made,), given=((m_R, (n_q, n_p)),)),
+        Setting((made,), given=((m_r, (n_q, n_p)),)),
     )
 
 
-LOOP_D = after_block("the loop's denominator after block p", D_R, D_B)
-LOOP_O = after_block("the loop's numerator after block p", o_R, o_B, c)
+LOOP_D = after_block("the loop's denominator after block p", D_r, D_b)
+LOOP_O = after_block("the loop's numerator after block p", o_r, o_b, c)
 AT_THE_END = chain(
     "the loop's denominator after the last block",
-    D_R[i, n_p],
-    total(D_B[i, p] * exp(m_B[i, p] - m_R[i, n_p]), p),
+    D_r[i, n_p],
+    total(D_b[i, p] * exp(m_b[i, p] - m_r[i, n_p]), p),
     [
         ("the state after block p, for the last", rewrite(*reversed(LOOP_D.goal))),
         ("every block is at most the last", up_to()),
     ],
-    Setting((loop(D_R, D_B),), given=((m_R, (n_q, n_p)),)),
+    Setting((loop(D_r, D_b),), given=((m_r, (n_q, n_p)),)),
 )
 QUOTIENT = chain(
     "numerator by denominator",
@@ -251,6 +273,8 @@ THEOREM = Theorem(
         OUTER_FIRST,
         ALL_D,
         ALL_O,
+        TAKEN_D,
+        TAKEN_O,
         LOOP_D,
         LOOP_O,
         AT_THE_END,

@@ -225,13 +225,13 @@ def induction(
     setting: Setting,
 ) -> Induction:
     """Prove ``goal`` for every place of ``index``, from its left side to its right side."""
-    start = tuple(rename(side, {index: Integer(1)}) for side in goal)
+    left, right = (rename(side, {index: Integer(1)}) for side in goal)
     return Induction(
         title,
         index,
         goal,
-        chain("the first place", *start, base, setting),
-        chain("each later place", *goal, step, setting, {index: 2}),
+        chain("the first place", left, right, base, setting),
+        chain("each later place", *goal, step, setting, first={index: 2}),
     )
 
 

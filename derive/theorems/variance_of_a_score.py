@@ -70,7 +70,7 @@ SCALED = chain(
 
 THEOREM = Theorem(
     name="variance-of-a-score",
-    title="A dot product of independent entries has variance d; divided by sqrt(d) it has variance 1",
+    title="A dot product of independent entries has variance d; over sqrt(d) it has variance 1",
     statement=(
         "Let all entries of a query and of a key be independent, each with mean 0 and variance 1. "
         "Their dot product has mean 0 and variance d, and divided by the square root of d it has "

@@ -26,7 +26,7 @@ from numeric.implementations.implementation import Implementation, Program
 
 PACKAGE, MODELS = "transformers", "transformers.models"
 SELF = {"n_q": 3}
-TURNED = {"d": 4}
+TURNED = {"d": 4, "d_v": 4}
 
 
 def modeling(model: str) -> Any:
@@ -468,19 +468,20 @@ TRANSFORMERS = (
     ),
     _module(
         "rotary-halves", "llama", "LlamaAttention", _turning("llama", "Llama", _twice),
-        NO_PROJECTIONS, without=("angles",), sizes=TURNED | {"d_v": 4},
+        NO_PROJECTIONS, without=("angles",), sizes=TURNED,
     ),
     _module(
         "rotary-halves", "gpt_neox", "GPTNeoXAttention", _neox, NO_PROJECTIONS,
-        without=("angles",), sizes=TURNED | {"d_v": 4},
+        without=("angles",), sizes=TURNED,
     ),
     _module(
         "rotary-interleaved", "gptj", "GPTJAttention", _gptj, NO_PROJECTIONS,
-        without=("angles",), sizes=TURNED | {"d_v": 4},
+        without=("angles",), sizes=TURNED,
     ),
     _module(
         "rotary-interleaved", "cohere", "CohereAttention",
-        _turning("cohere", "Cohere", _each_twice), NO_PROJECTIONS, without=("angles",), sizes=TURNED | {"d_v": 4},
+        _turning("cohere", "Cohere", _each_twice), NO_PROJECTIONS,
+        without=("angles",), sizes=TURNED,
     ),
     _module("relative-bias", "t5", "T5Attention", _t5, NO_PROJECTIONS),
     _module(

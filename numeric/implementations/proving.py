@@ -11,11 +11,12 @@ from multiprocessing import get_context
 
 import torch
 
+from derive.errors import InputError
 from derive.implementations import Row, digest, without
 from derive.variants import ATLAS
 from derive.verdict import Claim, Verdict
 from numeric.capture_error import CaptureError
-from numeric.implementations.implementation import Implementation
+from numeric.implementations.implementation import Implementation, Program
 from numeric.implementations.inputs import example_inputs
 from numeric.implementations.listed import IMPLEMENTATIONS
 from numeric.verifying import verify, versions
@@ -71,14 +72,15 @@ def compared(implementation: Implementation) -> Row:
     mechanism = without(ATLAS[implementation.mechanism].mechanism, *implementation.without)
     values = implementation.values()
     inputs = example_inputs(mechanism, implementation.sizes, values)
-    floating = tuple(name for name in values if inputs[name].is_floating_point())
+    free = [name for name, tensor in inputs.items() if tensor.is_floating_point()]
+    program = _built(implementation)
     try:
         report = verify(
-            implementation.build(),
+            program,
             mechanism,
             list(inputs.values()),
             names=list(inputs),
-            fixed=floating,
+            fixed=[name for name in values if name in free],
             backward=True,
             other_shapes=False,
         )
@@ -92,8 +94,8 @@ def compared(implementation: Implementation) -> Row:
         version=version(implementation.package),
         name=implementation.name,
         call=implementation.call,
-        given=implementation.without,
-        fixed=tuple(values),
+        left_out=implementation.without,
+        fixed=tuple(name for name in inputs if name in values or name not in free),
         verdict=verdict,
         backward=True,
         shapes=tuple((name, tuple(tensor.shape)) for name, tensor in inputs.items()),
@@ -104,6 +106,20 @@ def compared(implementation: Implementation) -> Row:
         date=datetime.now(UTC).date().isoformat(),
         seconds=round(time.perf_counter() - started, 1),
     )
+
+
+def _built(implementation: Implementation) -> Program:
+    try:
+        return implementation.build()
+    except Exception as error:
+        # Packages move and rename what they have; one line says which.
+        raise InputError(
+            implementation.name,
+            "",
+            f"it cannot be made: {type(error).__name__}: {error}",
+            f"{implementation.package} {version(implementation.package)} is another than was "
+            "written for; mend its module in numeric/implementations",
+        ) from error
 
 
 def _reason(claim: Claim) -> str:

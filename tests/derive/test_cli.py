@@ -60,7 +60,7 @@ def test_list_names_sentences_and_mechanisms():
     text = printed("list")
     for word in ("jim-john", "journey", *MECHANISMS):
         assert re.search(rf"^{word} ", text, re.MULTILINE)
-    assert "softmax    s_ij = Σ_k x_ik·x_jk\n           D_i = Σ_j exp(s_ij)\n" in text
+    assert re.search(r"softmax +s_ij = Σ_k x_ik·x_jk\n +D_i = Σ_j exp\(s_ij\)\n", text)
 
 
 # show
@@ -319,8 +319,9 @@ def test_every_example_of_the_help_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("my-sentence.yaml").write_text("tokens: [a, b]\nvectors: [[1], [2]]\n")
     text = "".join(printed(*arguments, "--help") for arguments in ((), ("show",), ("list",)))
-    examples = re.findall(r"^ +(?:Examples?:)? *derive (.+)$", text, re.MULTILINE)
-    assert len(examples) == 4
+    # What is sent to a file takes minutes; the atlas's own tests read it.
+    examples = re.findall(r"^ +(?:Examples?:)? *derive ([^>\n]+)$", text, re.MULTILINE)
+    assert len(examples) == 5
     for example in examples:
         assert printed(*example.split())
 

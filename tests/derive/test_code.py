@@ -249,6 +249,13 @@ PLACES = {
         given=(*PAIR, (M, (n,))),
         indicators=frozenset({M}),
     ),
+    "a mask in a stage of its own": made_up(
+        Stage(h_[i, j], M[j] * AtMost(j, i), (n_q, n)),
+        Stage(s[i, j], h_[i, j] * Below(i, j + 2) * total(Q[i, k] * K[j, k], k)),
+        Stage(a[i, j], h_[i, j] * Below(i, j + 2) * s[i, j]),
+        given=(*PAIR, (M, (n,))),
+        indicators=frozenset({M}),
+    ),
     "names that are taken": made_up(
         Stage(h_[i, j], total(Q[i, k] * K[j, k], k) * AtMost(j, i)),
         Stage(i_[i, j], h_[i, j] * (i - j) * word[i]),
@@ -346,9 +353,13 @@ def test_all_code_is_python_and_reads_only_its_inputs(mechanism, library):
 
 
 def inputs_of(mechanism: Mechanism, lowest: float = -1) -> dict:
+    """Return random inputs; what has one axis, such as temperatures, is positive."""
     random = numpy.random.default_rng(4)
     shapes = some_shapes(mechanism, USUAL | {n_q: 3, n: 5})
-    given = {base: random.uniform(lowest, 1, shape) for base, shape in shapes.items()}
+    given = {
+        base: random.uniform(0.3 if len(shape) == 1 else lowest, 1, shape)
+        for base, shape in shapes.items()
+    }
     for base in mechanism.indicators:
         given[base] = random.integers(2, size=shapes[base])
         given[base][..., 0] = 1
@@ -550,6 +561,12 @@ def test_a_size_that_no_input_has_is_refused():
 def test_sizes_that_only_a_relation_could_make_equal_are_refused():
     mechanism = made_up(Stage(t[i], total(Q[i, k] * x[i, k], k)))
     with pytest.raises(ShapeError, match="i counts to n_q in one place, n in another"):
+        source(mechanism, "numpy")
+
+
+def test_an_array_that_is_called_as_a_size_is_refused():
+    mechanism = made_up(Stage(array("d")[i, j], total(Q[i, k] * K[j, k], k)))
+    with pytest.raises(FormulaError, match="d is an array and a size; rename one"):
         source(mechanism, "numpy")
 
 

@@ -1,0 +1,72 @@
+"""Every theorem is proved, checked a second way, and says how far it reaches."""
+
+import re
+from importlib import import_module
+from pkgutil import iter_modules
+
+import pytest
+from sympy import Indexed
+
+import derive.theorems
+from derive.publish.theorem_writing import written
+from derive.theorems import THEOREMS
+from derive.theorems.checking import recheck_theorem
+from derive.theorems.theorem import Agreement, Chain, Comparison, Induction, Kind
+from derive.variants import ATLAS
+
+MACHINERY = {"checking", "expectation", "slope", "theorem", "turning"}
+
+
+@pytest.mark.parametrize("name", THEOREMS)
+def test_a_theorem_holds_when_checked_a_second_way(name):
+    told = recheck_theorem(THEOREMS[name])
+    compared = [int(number) for number in re.findall(r"(\d+) (?:entries|exact numbers)", told)]
+    assert len(told.split("; ")) == len(THEOREMS[name].parts)
+    assert compared
+    assert all(compared)
+
+
+@pytest.mark.parametrize("name", THEOREMS)
+def test_a_theorem_says_what_it_is_about(name):
+    theorem = THEOREMS[name]
+    assert theorem.name == name
+    assert theorem.kind in Kind
+    assert theorem.parts
+    assert theorem.goals
+    assert set(theorem.variants) <= ATLAS.keys()
+    assert all(text.strip().endswith(".") for text in (theorem.statement, theorem.consequence))
+    assert all(source.address.startswith("https://") for source in theorem.sources)
+
+
+@pytest.mark.parametrize("name", THEOREMS)
+def test_every_equation_can_be_written(name):
+    for part in THEOREMS[name].parts:
+        if isinstance(part, Chain):
+            for step in part.derivation.steps:
+                assert written(step.before)
+                assert written(step.after)
+
+
+def test_every_module_of_a_theorem_is_listed():
+    modules = {module.name for module in iter_modules(derive.theorems.__path__)} - MACHINERY
+    assert modules == {name.replace("-", "_") for name in THEOREMS}
+    for module in modules:
+        assert import_module(f"derive.theorems.{module}").THEOREM.name in THEOREMS
+
+
+def test_an_unknown_theorem_is_not_found():
+    for name in ("no-such-theorem", "online_softmax", "theorem", "checking"):
+        assert name not in THEOREMS
+    assert len(THEOREMS) == len(set(THEOREMS))
+
+
+def test_the_parts_of_all_theorems_are_of_every_kind():
+    kinds = {type(part) for theorem in THEOREMS.values() for part in theorem.parts}
+    assert kinds == {Chain, Induction, Comparison, Agreement}
+
+
+def test_the_theorems_are_about_the_formulas_of_the_atlas():
+    causal = THEOREMS["causal-two-ways"].parts[0]
+    weight = ATLAS["causal"].mechanism.stages[2]
+    assert weight in causal.setting.definitions
+    assert isinstance(causal.goal[1], Indexed)
