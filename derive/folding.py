@@ -50,6 +50,11 @@ class Definition:
     factors: tuple[tuple[Expr, Rational], ...]
     choosing: tuple[Expr, ...]
 
+    @property
+    def letters(self) -> frozenset[Symbol]:
+        """The indices of the target, which stand for any."""
+        return frozenset(self.target.indices)
+
     def fold(self, expression: Expr) -> Expr:
         """Divide a product by the definition and multiply it by the target, while that goes."""
         factors, folded = factors_of(expression), expression
@@ -74,7 +79,7 @@ class Definition:
         for factor, exponent in factors.items():
             if exponent < 1:
                 continue
-            for binding in matches(pattern, factor, self.target.free_symbols, {}):
+            for binding in matches(pattern, factor, self.letters, {}):
                 target = self.target.xreplace(dict(binding))
                 power = factors.get(target, Rational(0))
                 if power < 1:
@@ -92,7 +97,8 @@ class Definition:
             times = _least(factors[f] / e for f, e in places.items())
             used = {f: e * times for f, e in places.items()}
             chosen = [rename(factor, binding) for factor in self.choosing]
-            if all(c in factors or target in factors for c in chosen):
+            # Where the target itself is a factor, what it chooses is chosen already.
+            if all(c in factors or factors.get(target, 0) > 0 for c in chosen):
                 return target, {**used, **{c: Rational(1) for c in chosen if c in factors}}, times
         return None
 
@@ -105,19 +111,20 @@ class Definition:
     ) -> Iterator[tuple[Binding, Factors]]:
         """Yield the indices, and the factor that each pattern is, for all ways to match them."""
         if not patterns:
-            if set(self.target.indices) <= binding.keys():
+            if self.letters <= binding.keys():
                 yield binding, places
             return
         (pattern, exponent), *others = patterns
         for factor, available in factors.items():
             if factor in places or not self._reaches(available / exponent):
                 continue
-            for found in matches(pattern, factor, self.target.free_symbols, binding):
+            for found in matches(pattern, factor, self.letters, binding):
                 yield from self._places(others, factors, found, {**places, factor: exponent})
 
     def _reaches(self, times: Rational) -> bool:
         """Tell whether a power holds another at least once; a single one may also divide."""
-        return bool(times >= 1 or (len(self.factors) == 1 and times.is_Integer))
+        alone = len(self.factors) == 1 and not self.choosing
+        return bool(times >= 1 or (alone and times.is_Integer))
 
 
 def definition(stage: Stage, indicators: frozenset[IndexedBase]) -> Definition | None:

@@ -41,10 +41,10 @@ class Row:
 
     ``name`` is the path by which its users import it, ``call`` what of its options and of the
     wrapping around it a reader must know. ``left_out`` are the roles of those parts of the
-    mechanism that it does not compute: what later parts read of them is given. ``fixed`` are inputs
-    that keep the values which they were compared at, such as masks. ``remark`` says why a verdict is
-    no pass, ``reason`` what the prover says. ``formula`` is the digest of the formula that was
-    compared with, ``date`` is in UTC.
+    mechanism that it does not compute: what later parts read of them is given. ``fixed`` are
+    inputs that keep the values which they were compared at, such as masks. ``remark`` says why a
+    verdict is no pass, ``reason`` what the prover says. ``formula`` is the digest of the formula
+    that was compared with, ``date`` is in UTC.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT

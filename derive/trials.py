@@ -7,7 +7,7 @@ prints, as far as the sizes need them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import cache
 from itertools import islice, product
@@ -25,16 +25,16 @@ from derive.witness import SIMPLE_NUMBERS, Arrays
 MOST_TOKENS = 4
 """How many tokens are tried."""
 
-IN_ORDER, AT_RANDOM = 80, 40
+IN_ORDER, AT_RANDOM = 12, 24
 """How many inputs are tried at one size: the simplest, and more drawn at random from a seed."""
 
 DIMENSIONS = 3
 """The length of a token's vector, from which a mechanism's page makes its inputs."""
 
 
-def trials(variant: Variant) -> Iterator[tuple[Arrays, Mapping[Symbol, int]]]:
-    """Yield inputs, and the sizes that their shapes may not tell."""
-    for tokens in range(1, MOST_TOKENS + 1):
+def trials(variant: Variant, fewest: int = 1) -> Iterator[tuple[Arrays, Mapping[Symbol, int]]]:
+    """Yield inputs of ``fewest`` tokens and more, and sizes that their shapes may not tell."""
+    for tokens in range(fewest, MOST_TOKENS + 1):
         for sizes in _sizes(variant, tokens):
             fixed = _fixed(variant, tokens, sizes)
             if fixed is None:
@@ -114,3 +114,19 @@ def _in_order(count: int) -> Iterator[tuple[Fraction, ...]]:
 def _at_random(count: int) -> list[tuple[Fraction, ...]]:
     random = Random(count)
     return [tuple(random.choices(SIMPLE_NUMBERS, k=count)) for _ in range(AT_RANDOM)]
+
+
+def shrunk(variant: Variant, inputs: Arrays, fails: Callable[[Arrays], bool]) -> Arrays:
+    """Put the simplest numbers that still make a claim fail in the place of those that do."""
+    found = dict(inputs)
+    for base, array in inputs.items():
+        if variant.inputs[base].fixed:
+            continue
+        for place in numpy.ndindex(*array.shape):
+            for number in SIMPLE_NUMBERS[: SIMPLE_NUMBERS.index(found[base][place])]:
+                simpler = found[base].copy()
+                simpler[place] = number
+                if fails({**found, base: simpler}):
+                    found[base] = simpler
+                    break
+    return found

@@ -6,7 +6,10 @@ final scores, one about two tokens needs a score for every two, and so on; see `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+
+from sympy import Symbol
 
 from derive.claims.bounds import SCORES_BOUNDED
 from derive.claims.claim import Claim
@@ -19,9 +22,9 @@ from derive.claims.subject import Subject
 from derive.claims.tokens import CAUSAL, PERMUTATION_EQUIVARIANT
 from derive.claims.weights import POSITIVE, ROWS_SUM, SHIFT_INVARIANT
 from derive.properties import PROVED, REFUTED, UNDECIDED, Property, settle
-from derive.trials import text_of, trials
+from derive.trials import shrunk, text_of, trials
 from derive.variants.variant import Variant
-from derive.witness import Reading, Witness, first_witness
+from derive.witness import Arrays, Difference, Reading, Witness, difference_at, first_witness
 
 CLAIMS: tuple[Claim, ...] = (
     ROWS_SUM,
@@ -63,10 +66,18 @@ def decided(variant: Variant, claim: Claim) -> Property:
     subject = subject_of(variant)
 
     def search() -> Witness:
-        readings = (
-            Reading(claim.narrow(subject, inputs), sizes) for inputs, sizes in trials(variant)
-        )
-        return first_witness(readings, lambda reading: claim.fails(subject, reading))
+        for inputs, sizes in trials(variant, claim.fewest):
+
+            def reading(given: Arrays, sizes: Mapping[Symbol, int] = sizes) -> Reading:
+                return Reading(claim.narrow(subject, given), sizes)
+
+            def fails(given: Arrays) -> Difference | None:
+                return difference_at(reading(given), lambda at: claim.fails(subject, at))
+
+            if fails(inputs):
+                simplest = reading(shrunk(variant, inputs, lambda given: bool(fails(given))))
+                return first_witness([simplest], lambda at: claim.fails(subject, at))
+        raise LookupError(f"{variant.key}: no input that was tried makes {claim.name} fail")
 
     return settle(claim, subject, search, variant.key, stated(variant, claim))
 

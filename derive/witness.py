@@ -112,13 +112,18 @@ def find_witness(shapes: Sequence[Shapes], fails: Fails) -> Witness:
 def first_witness(readings: Iterable[Reading], fails: Fails) -> Witness:
     """Return the first reading for which ``fails`` finds a difference, or ``LookupError``."""
     for reading in readings:
-        try:
-            difference = fails(reading)
-        except ZeroDivisionError:
-            continue
+        difference = difference_at(reading, fails)
         if difference is not None:
             return Witness(tuple(_written(reading.inputs)), difference)
     raise LookupError("no simple input makes the claim fail")
+
+
+def difference_at(reading: Reading, fails: Fails) -> Difference | None:
+    """Return the difference that ``fails`` finds; none where something is divided by zero."""
+    try:
+        return fails(reading)
+    except ZeroDivisionError:
+        return None
 
 
 def entries_of(array: Any) -> Iterator[tuple[tuple[int, ...], Any]]:

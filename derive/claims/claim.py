@@ -99,7 +99,7 @@ class Claim:
     ``nonzero`` what the claim itself takes not to be zero; a bracket is not zero where it holds.
     ``applies`` says of which mechanisms it can be asked, ``about`` which arrays it is about: what
     they divide by must not be zero. ``narrow`` makes inputs to try for a counterexample what the
-    claim is about.
+    claim is about; with less than ``fewest`` tokens it cannot fail.
     """
 
     name: str
@@ -112,6 +112,7 @@ class Claim:
     applies: Callable[[Subject], bool] = anything
     about: About = of_weights
     narrow: Callable[[Subject, Arrays], Arrays] = as_they_are
+    fewest: int = 1
 
 
 def product_of(base: IndexedBase) -> Callable[[Subject], Proof]:

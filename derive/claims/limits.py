@@ -216,6 +216,7 @@ UNIFORM_WHEN_HOT = Claim(
     (),
     "Scores times beta, beta going to 0: the temperature 1/beta grows, and all is mixed alike.",
     applies=has_scores,
+    fewest=2,
 )
 LARGEST_WINS_WHEN_COLD = Claim(
     "largest-wins-when-cold",
@@ -225,4 +226,5 @@ LARGEST_WINS_WHEN_COLD = Claim(
     (),
     "Scores times beta, beta growing without bound: attention becomes a look-up of the best key.",
     applies=has_scores,
+    fewest=2,
 )

@@ -194,6 +194,7 @@ RELATIVE_POSITION = Claim(
     (),
     "Where it holds, a text keeps its scores when other words are put before it.",
     applies=_pairs_of_tokens,
+    fewest=2,
     about=lambda subject: (subject.scores.base,),
     narrow=alike_tokens,
 )

@@ -9,7 +9,7 @@ from derive.claims.chains import chain, changed, defining, folded, unfolded
 from derive.claims.claim import Claim, Proof, difference, never, of_nothing, product_of
 from derive.claims.subject import Subject
 from derive.claims.weights import has_scores
-from derive.derivation import Derivation
+from derive.derivation import Derivation, DerivationError
 from derive.formula import K, Q, Stage, a, s
 from derive.rewriting import Rule, pull_out
 from derive.witness import (
@@ -123,8 +123,10 @@ def _query_scale_invariant(subject: Subject) -> Proof:
     for _, rule in unfolded(stages):
         start = rule(start)
     start = changed(start, subject.queries, lambda q: factor[q.indices[:-1]] * q)
+    if pull_out(start).has(factor):
+        raise DerivationError(f"the factor {factor} does not cancel")
     reasons: list[tuple[str, Rule]] = [
-        ("the factor depends on no dimension and no key: it stands before sums", pull_out),
+        ("the factor depends on no dimension and no key: it goes before sums, and cancels", pull_out),
         *folded(stages),
     ]
     return (chain(start, subject.weight.target, reasons, defining(stages)),)
@@ -156,6 +158,7 @@ SYMMETRIC_IN_VECTORS = Claim(
     (),
     "Where it holds, only the maps that make queries and keys tell who asks and who is asked.",
     applies=_has_pairs,
+    fewest=2,
     about=lambda subject: (subject.scores.base,),
 )
 QUERY_SCALE_INVARIANT = Claim(

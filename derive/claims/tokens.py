@@ -271,16 +271,16 @@ class _Earlier:
 def _permuted_otherwise(subject: Subject, reading: Reading) -> Difference | None:
     stages = subject.mechanism.stages
     before = reading.run(stages)[subject.result]
-    moved = {base: _reversed(subject, base, reading.inputs[base]) for base in subject.tokens}
+    moved = {base: _moved_on(subject, base, reading.inputs[base]) for base in subject.tokens}
     after = Reading({**reading.inputs, **moved}, reading.sizes).run(stages)[subject.result]
-    found = first_difference(subject.result, _reversed(subject, subject.result, before), after)
+    found = first_difference(subject.result, _moved_on(subject, subject.result, before), after)
     return found and Difference(
-        f"{found.entry}, with the tokens in reverse order,", found.claimed, found.found
+        f"{found.entry}, with every token moved on by one place and the last one first,", found.claimed, found.found
     )
 
 
-def _reversed(subject: Subject, base: IndexedBase, rows: Any) -> Any:
-    return numpy.flip(rows, subject.token_axes(base))
+def _moved_on(subject: Subject, base: IndexedBase, rows: Any) -> Any:
+    return numpy.roll(rows, 1, subject.token_axes(base))
 
 
 def _sees_later(subject: Subject, reading: Reading) -> Difference | None:
@@ -320,6 +320,7 @@ PERMUTATION_EQUIVARIANT = Claim(
     (),
     "Where it holds, the formula does not know the order of words.",
     applies=asks_for_each_token,
+    fewest=2,
     about=of_result,
 )
 CAUSAL = Claim(
@@ -330,5 +331,6 @@ CAUSAL = Claim(
     (),
     "Where it holds, a text can be written token by token, and earlier results stay.",
     applies=asks_for_each_token,
+    fewest=2,
     about=of_result,
 )

@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
 PROJECT = Path(__file__).resolve().parents[2]
 EVIDENCE = PROJECT / "build" / "evidence.json"
 ROUNDING = PROJECT / "build" / "rounding.json"
+ATLAS = PROJECT / "build" / "atlas.json"
 HOST = "127.0.0.1"
 BROWSER_NAMES = (
     "chromium",
@@ -73,6 +74,8 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _run(*command, "check", "--all", "--evidence", EVIDENCE)
     if not _is_current(ROUNDING):
         _run(*command, "measure", "--output", ROUNDING)
+    # It checks again only what has changed.
+    _run(*command, "atlas", "--output", ATLAS)
     site = tmp_path_factory.mktemp("site")
     _run("-m", "mkdocs", "build", "--strict", "--site-dir", site)
     return site

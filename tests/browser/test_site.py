@@ -30,6 +30,20 @@ PAGES = (
     "/journey/",
     "/formulas/",
     "/evidence/",
+    "/learn/why-a-dot-product/",
+    "/learn/trainable/",
+    "/learn/scaling/",
+    "/learn/causal-mask/",
+    "/learn/dropout/",
+    "/learn/heads/",
+    "/learn/backward/",
+    "/learn/online-softmax/",
+    "/atlas/",
+    "/atlas/compare/",
+    "/atlas/theorems/",
+    "/atlas/contribute/",
+    "/atlas/rotary-halves/",
+    "/atlas/grouped-query/",
     "/make-your-own/",
     "/api/",
     "/architecture/",
@@ -63,7 +77,10 @@ def test_axe_finds_no_violation(page: Page, address: str) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("address", ["/", "/jim-john/", "/formulas/", "/evidence/", "/measured/"])
+@pytest.mark.parametrize(
+    "address",
+    ["/", "/jim-john/", "/formulas/", "/evidence/", "/measured/", "/atlas/", "/atlas/causal/"],
+)
 def test_colours_are_readable_in_the_dark(open_page: OpenPage, address: str) -> None:
     page = open_page(color_scheme="dark")
     page.goto(address)

@@ -10,7 +10,7 @@ from itertools import product
 import numpy
 import pytest
 import sympy
-from sympy import Add, IndexedBase, Integer, Matrix, Pow, Rational, Sum, Symbol, log, exp, sqrt
+from sympy import Add, IndexedBase, Integer, Matrix, Pow, Rational, Sum, Symbol, exp, log, sqrt
 
 from derive.algebras.decimal import LARGEST_EXPONENT, Decimal
 from derive.algebras.exact import Exact, NotRational

@@ -393,6 +393,16 @@ def test_a_mask_is_needed_unless_the_entry_is_there():
     assert folded(masked, s[i, l] / D[i]) == s[i, l] / D[i]
     assert folded(masked, AtMost(i, l) * s[i, l] / D[i]) == AtMost(i, l) * s[i, l] / D[i]
     assert folded(masked, a[i, l] * s[i, l] / D[i]) == a[i, l] ** 2
+    assert folded(masked, s[i, l] / (D[i] * a[i, l])) == s[i, l] / (D[i] * a[i, l])
+
+
+def test_nothing_is_divided_by_what_may_be_masked():
+    gate = 1 + exp(-s[i, j])
+    plain = Stage(a[i, j], 1 / gate)
+    assert folded(plain, 3 * gate) == 3 / a[i, j]
+    masked = Stage(a[i, j], AtMost(j, i) / gate)
+    assert folded(masked, AtMost(j, i) * gate) == AtMost(j, i) * gate
+    assert folded(masked, AtMost(j, i) / gate**2) == a[i, j] ** 2
 
 
 def test_a_sigmoid_has_a_complement():

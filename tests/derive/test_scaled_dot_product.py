@@ -14,8 +14,7 @@ from derive.algebras.symbolic import Symbolic
 from derive.attention import MECHANISMS
 from derive.binding import ShapeError
 from derive.brackets import AtMost, Below, Equals
-from derive.code import source
-from derive.elements import Elements, UnknownNode
+from derive.elements import Elements
 from derive.expansion import expanded_by_sympy
 from derive.formula import (
     Choice,
@@ -191,12 +190,6 @@ def test_formulas_are_written_in_every_notation():
         r"Q_{hik} = b^{(q)}_{k + d \, \left(h - 1\right)} + \sum_{e=1}^{d_{e}} "
         r"W^{(q)}_{k + d \, \left(h - 1\right),e} \, x_{ie}"
     )
-
-
-def test_code_is_not_written_for_what_it_does_not_know():
-    with pytest.raises(UnknownNode, match=r"AtMost in \[j <= i\]"):
-        source(scaled_dot_product_attention(Options(causal="top-left")), "numpy")
-    assert "torch.exp" in source(scaled_dot_product_attention(), "torch")
 
 
 # Brackets

@@ -44,21 +44,26 @@ def test_what_a_row_names_is_what_is_run(case: Implementation) -> None:
     mechanism = without(ATLAS[case.mechanism].mechanism, *case.without)
     inputs = example_inputs(mechanism, case.sizes, case.values())
     program = case.build()
-    assert case.name.rpartition(".")[2] in names_run(program, inputs.values())
+    home, _, name = case.name.partition(".")
+    assert name.rpartition(".")[2] in names_run(program, inputs.values(), home)
 
 
 def test_a_program_that_does_not_run_what_it_names_is_noticed() -> None:
-    found = names_run(lambda x: x + 1, [1])
-    assert "scaled_dot_product_attention" not in found
+    case = next(case for case in IMPLEMENTATIONS if case.package == "timm")
+    inputs = example_inputs(ATLAS["multi-head"].mechanism, case.sizes, {})
+    program = next(c for c in IMPLEMENTATIONS if c.key[:2] == ("multi-head", "torch")).build()
+    assert "MultiheadAttention" in names_run(program, inputs.values(), "torch")
+    assert "Attention" not in names_run(program, inputs.values(), "timm")
 
 
-def names_run(program: Any, inputs: Any) -> set[str]:
-    """Name the functions that a call runs, and the classes whose methods it runs."""
+def names_run(program: Any, inputs: Any, home: str) -> set[str]:
+    """Name the functions of a package that a call runs, and the classes whose methods it runs."""
     found: set[str] = set()
 
     def note(frame: Any, event: str, argument: Any) -> None:
         if event == "call":
-            found.add(frame.f_code.co_qualname.split(".")[0])
+            if f"/{home}/" in frame.f_code.co_filename:
+                found.add(frame.f_code.co_qualname.split(".")[0])
         elif event == "c_call":
             found.add(argument.__name__)
 

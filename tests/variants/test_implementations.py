@@ -136,7 +136,7 @@ def test_a_missing_record_says_how_to_make_it(tmp_path) -> None:
 
 def test_a_row_of_another_formula_is_refused_by_name(record: Implementations) -> None:
     rows = [replace(r, formula="0" * 64) if r.mechanism == "alibi" else r for r in record.rows]
-    with pytest.raises(EvidenceError, match="alibi have changed.*--mechanism alibi'"):
+    with pytest.raises(EvidenceError, match=r"alibi have changed.*--mechanism alibi'"):
         replace(record, rows=tuple(rows)).check_current()
 
 
@@ -219,11 +219,11 @@ def test_a_wrong_scale_that_is_passed_off_as_the_package_s_is_not_proved() -> No
 def test_a_wrong_gradient_is_not_proved() -> None:
     class Doubled(torch.autograd.Function):
         @staticmethod
-        def forward(context: Any, x: Any) -> Any:
+        def forward(_: Any, x: Any) -> Any:
             return x.clone()
 
         @staticmethod
-        def backward(context: Any, gradient: Any) -> Any:
+        def backward(_: Any, gradient: Any) -> Any:
             return 2 * gradient
 
     def build() -> Any:
@@ -319,7 +319,8 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(main, ["implementations", "--jobs", "1", *arguments])
 
 
-def test_the_command_writes_rows_and_keeps_those_of_absent_packages(few, tmp_path) -> None:
+@pytest.mark.usefixtures("few")
+def test_the_command_writes_rows_and_keeps_those_of_absent_packages(tmp_path) -> None:
     path = tmp_path / "record.json"
     kept = row_of("causal", package="absent-package", name="absent.attention")
     Implementations((kept,), "derive implementations", "2026-01-01", ()).write(path)
@@ -333,7 +334,8 @@ def test_the_command_writes_rows_and_keeps_those_of_absent_packages(few, tmp_pat
     assert rows[1] == kept
 
 
-def test_the_command_drops_rows_of_absent_packages_that_are_out_of_date(few, tmp_path) -> None:
+@pytest.mark.usefixtures("few")
+def test_the_command_drops_rows_of_absent_packages_that_are_out_of_date(tmp_path) -> None:
     path = tmp_path / "record.json"
     stale = row_of("causal", package="absent-package", name="absent.attention", formula="0" * 64)
     Implementations((stale,), "derive implementations", "2026-01-01", ()).write(path)
@@ -356,7 +358,8 @@ def test_the_command_refuses_a_mechanism_that_there_is_not() -> None:
     assert "there is no such mechanism; write one of raw-scores" in done.stderr
 
 
-def test_the_command_leaves_a_record_alone_that_it_cannot_read(few, tmp_path) -> None:
+@pytest.mark.usefixtures("few")
+def test_the_command_leaves_a_record_alone_that_it_cannot_read(tmp_path) -> None:
     path = tmp_path / "record.json"
     path.write_text("mine", encoding="utf-8")
     done = run("--output", str(path))
@@ -379,7 +382,7 @@ def test_a_program_that_cannot_be_made_leaves_the_record_as_it_was(few, tmp_path
 
 
 def test_the_command_says_what_to_install_where_torch_is_missing(monkeypatch, tmp_path) -> None:
-    def absent(command: str, module: str) -> Any:
+    def absent(command: str, _: str) -> Any:
         raise InputError(command, "", "torch is not installed", "pip install it")
 
     monkeypatch.setattr(reaching, "torch_side", absent)
