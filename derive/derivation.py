@@ -7,18 +7,51 @@ arithmetic, which knows none of the rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from sympy import Expr, Indexed, IndexedBase, Symbol, expand, expand_power_exp, fraction, together
+from sympy import (
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integer,
+    Max,
+    Pow,
+    Rational,
+    Symbol,
+    cos,
+    exp,
+    expand,
+    expand_power_exp,
+    factor_terms,
+    fraction,
+    sin,
+    tanh,
+    together,
+)
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.algebras.symbolic import Symbolic
 from derive.binding import Lengths, same
 from derive.elements import Elements
-from derive.formula import INPUT_SHAPES, UPPER_LIMIT, Stage, d, d_v, n, n_q, x
+from derive.formula import (
+    INPUT_SHAPES,
+    UPPER_LIMIT,
+    Stage,
+    d,
+    d_e,
+    d_f,
+    d_v,
+    n,
+    n_b,
+    n_g,
+    n_h,
+    n_p,
+    n_q,
+    x,
+)
 from derive.rewriting import Rule, with_letters
 from derive.written_out import named_entries
 
@@ -32,6 +65,10 @@ SMALL_SHAPES = (
 UNEQUAL_SHAPE = {n_q: 2, n: 3, d: 1, d_v: 2}
 """All sizes different, so that a rule which confuses two of them is found. Where queries and keys
 are one array, x, they cannot differ."""
+
+
+_OTHER_SIZES = {n_h: 2, n_g: 2, n_p: 2, d_e: 2, d_f: 1, n_b: 1}
+"""Sizes that are the same at all of these shapes, unless an equation between sizes says else."""
 
 
 class DerivationError(ValueError):
@@ -90,15 +127,21 @@ def derive(
     return Derivation((start, goal), tuple(steps), tuple(definitions))
 
 
-def recheck(derivation: Derivation) -> int:
+def recheck(
+    derivation: Derivation,
+    shapes: Mapping[IndexedBase, Sequence[Expr]] | None = None,
+    relations: Iterable[tuple[Symbol, Expr]] = (),
+) -> int:
     """Compare both sides of each step entry by entry at small shapes; return how many entries.
 
-    Raises ``DerivationError`` naming the step that fails.
+    ``shapes`` gives those of arrays other than the usual inputs, ``relations`` equations between
+    sizes. Raises ``DerivationError`` naming the step that fails.
     """
     compared = 0
-    for sizes in (*SMALL_SHAPES, *([] if _reads(derivation, x) else [UNEQUAL_SHAPE])):
+    for small in (*SMALL_SHAPES, *([] if _reads(derivation, x) else [UNEQUAL_SHAPE])):
+        sizes = _with_relations({**_OTHER_SIZES, **small}, relations)
+        elements = _written_out(derivation, sizes, shapes or {})
         for step in derivation.steps:
-            elements = _written_out(step, derivation.definitions, sizes)
             free = sorted(
                 (step.before.free_symbols | step.after.free_symbols) & UPPER_LIMIT.keys(), key=str
             )
@@ -113,6 +156,17 @@ def recheck(derivation: Derivation) -> int:
     return compared
 
 
+def _with_relations(
+    sizes: Mapping[Symbol, int], relations: Iterable[tuple[Symbol, Expr]]
+) -> dict[Symbol, int]:
+    numbers = {size: Integer(length) for size, length in sizes.items()}
+    for size, value in relations:
+        # A number of heads that share one is seen from two on.
+        numbers |= {other: Integer(2) for other in value.free_symbols - numbers.keys()}
+        numbers[size] = value.xreplace(numbers)
+    return {size: int(number) for size, number in numbers.items()}
+
+
 def _reads(derivation: Derivation, base: IndexedBase) -> bool:
     sides = [side for step in derivation.steps for side in (step.before, step.after)]
     values = [stage.value for stage in derivation.definitions]
@@ -120,24 +174,59 @@ def _reads(derivation: Derivation, base: IndexedBase) -> bool:
 
 
 def is_zero(expression: Expr) -> bool:
-    """Decide whether a quotient of polynomials in entries and exponentials vanishes identically."""
+    """Decide whether an expression in entries and elementary functions vanishes identically.
+
+    Quotients of polynomials in entries and exponentials are decided, angles and hyperbolic
+    tangents by their exponentials. Where a largest number is taken, some points decide.
+    """
+    if expression.has(Max):
+        return all(is_zero(expression.xreplace(point)) for point in _points(expression))
+    if expression.has(cos, sin, tanh):
+        expression = expression.rewrite(exp)
+    if any(power.exp.q == 2 for power in expression.atoms(Pow) if power.exp.is_Rational):
+        expression = _with_roots(expression)
     numerator, _ = fraction(together(expand_power_exp(expression)))
     return bool(expand(expand_power_exp(expand(numerator))) == 0)
 
 
-def _written_out(step: Step, stages: Sequence[Stage], sizes: dict[Symbol, int]) -> Elements[Expr]:
-    """Return an interpreter that knows every array in ``step``, defined ones by definition."""
+def _with_roots(expression: Expr) -> Expr:
+    """Take common factors out of roots, and multiply exponents out."""
+    expression = expression.replace(
+        lambda part: part.is_Pow and part.exp.is_Rational and part.base.is_Add,
+        lambda power: Pow(factor_terms(power.base), power.exp),
+    )
+    return expression.replace(exp, lambda exponent: exp(expand(exponent)))
+
+
+def _points(expression: Expr) -> Iterator[dict[Expr, Expr]]:
+    """Yield numbers for the entries of an expression, so that each is the largest sometime."""
+    entries = sorted(expression.atoms(Indexed), key=str)
+    for first in range(len(entries)):
+        yield {
+            entry: Rational((place - first) % len(entries) * (place + 2), 3)
+            for place, entry in enumerate(entries)
+        }
+
+
+def _written_out(
+    derivation: Derivation, sizes: dict[Symbol, int], shapes: Mapping[IndexedBase, Sequence[Expr]]
+) -> Elements[Expr]:
+    """Return an interpreter that knows every array in a chain, defined ones by definition."""
+    stages = derivation.definitions
     defined = {stage.array: stage for stage in stages}
-    needed = [step.before, step.after, *(stage.value for stage in stages)]
+    steps = derivation.steps
+    needed = [side for step in steps for side in (step.before, step.after)]
+    needed += [stage.value for stage in stages]
     entries = {entry for side in needed for entry in side.atoms(Indexed)}
     limits = dict(UPPER_LIMIT)
     for bounded in {part for side in needed for part in side.atoms(ExprWithLimits)}:
         limits.update({index: high for index, _, high in bounded.limits})
     given: dict[IndexedBase, Any] = {}
+    numbers = {size: Integer(length) for size, length in sizes.items()}
     for base in {entry.base for entry in entries} - defined.keys():
-        shape = _shape(base, entries, limits)
-        given[base] = named_entries(base, [sizes[size] for size in shape])
-    elements = Elements(Symbolic(), given)
+        shape = shapes[base] if base in shapes else _shape(base, entries, limits)
+        given[base] = named_entries(base, [int(size.xreplace(numbers)) for size in shape])
+    elements = Elements(Symbolic(), given, sizes)
     elements.run(stages)
     elements.lengths = Lengths({base: array.shape for base, array in elements.arrays.items()})
     elements.lengths.assume(sizes)

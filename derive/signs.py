@@ -75,13 +75,14 @@ class KnownSigns:
         if self._is_flag(expression):
             return Sign.NOT_NEGATIVE
         if isinstance(expression, Indexed):
-            return self.known.get(expression.base, Sign.UNKNOWN)
+            sign: Sign = self.known.get(expression.base, Sign.UNKNOWN)
+            return sign
         if isinstance(expression, Sum):
             return self._sum(expression)
         if isinstance(expression, Largest):
             return self.of(expression.function)
         if isinstance(expression, Mul):
-            return min(self.of(part) for part in expression.args)
+            return Sign(min(self.of(part) for part in expression.args))
         if isinstance(expression, Add):
             return self._terms(expression)
         if isinstance(expression, Pow):

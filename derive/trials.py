@@ -36,7 +36,7 @@ def trials(variant: Variant, fewest: int = 1) -> Iterator[tuple[Arrays, Mapping[
     """Yield inputs of ``fewest`` tokens and more, and sizes that their shapes may not tell."""
     for tokens in range(fewest, MOST_TOKENS + 1):
         for sizes in _sizes(variant, tokens):
-            fixed = _fixed(variant, tokens, sizes)
+            fixed = fixed_inputs(variant, tokens, sizes)
             if fixed is None:
                 continue
             shapes = shapes_at(variant.mechanism, sizes)
@@ -59,16 +59,20 @@ def text_of(variant: Variant) -> bool:
 def _sizes(variant: Variant, tokens: int) -> list[dict[Symbol, int]]:
     """Return the sizes to try: one dimension, two, then those of the printed numbers."""
     small = [small_sizes(variant.mechanism, tokens, dimensions) for dimensions in (1, 2)]
-    printed = {}
-    for base, array in _printed(variant, tokens).items():
-        for size, length in zip(variant.mechanism.shapes[base], array.shape, strict=True):
-            if size.is_Symbol:
-                printed[size] = length
-    large = {**small[0], **printed, n: tokens, n_q: tokens}
-    return [sizes for place, sizes in enumerate((*small, large)) if sizes not in (*small, large)[:place]]
+    printed = {
+        size: length
+        for base, array in _printed(variant, tokens).items()
+        for size, length in zip(variant.mechanism.shapes[base], array.shape, strict=True)
+        if size.is_Symbol
+    }
+    found: list[dict[Symbol, int]] = []
+    for sizes in (*small, {**small[0], **printed, n: tokens, n_q: tokens}):
+        if sizes not in found:
+            found.append(sizes)
+    return found
 
 
-def _fixed(
+def fixed_inputs(
     variant: Variant, tokens: int, sizes: Mapping[Symbol, int]
 ) -> dict[IndexedBase, Any] | None:
     """Return the fixed arrays, cut to the sizes; None where fewer numbers are printed."""

@@ -12,14 +12,15 @@ from functools import cache
 from sympy import Symbol
 
 from derive.claims.bounds import SCORES_BOUNDED
+from derive.claims.causality import CAUSAL
 from derive.claims.claim import Claim
 from derive.claims.contexts import IN_HULL
 from derive.claims.limits import LARGEST_WINS_WHEN_COLD, UNIFORM_WHEN_HOT
+from derive.claims.permutations import PERMUTATION_EQUIVARIANT
 from derive.claims.places import RELATIVE_POSITION
 from derive.claims.scores import QUERY_SCALE_INVARIANT, SYMMETRIC_IN_VECTORS
 from derive.claims.slopes import GRADIENTS_SUM_TO_ZERO
 from derive.claims.subject import Subject
-from derive.claims.tokens import CAUSAL, PERMUTATION_EQUIVARIANT
 from derive.claims.weights import POSITIVE, ROWS_SUM, SHIFT_INVARIANT
 from derive.properties import PROVED, REFUTED, UNDECIDED, Property, settle
 from derive.trials import shrunk, text_of, trials

@@ -159,6 +159,8 @@ def shown(value: Any) -> str:
     """Write a fraction exactly, an interval to the digits it is sure of."""
     if isinstance(value, Fraction | int):
         return str(value)
+    if value.a == value.b == int(value.mid):
+        return str(int(value.mid))
     return f"{float(value.mid):.6g}..."
 
 

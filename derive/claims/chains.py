@@ -51,8 +51,30 @@ def first_that_holds(attempts: Iterable[Callable[[], Derivation]]) -> Derivation
 
 
 def unfolded(stages: Iterable[Stage]) -> Reasons:
-    """Return the steps that put the definitions of ``stages`` in, the last stage first."""
-    return [(f"the definition of {s.array}", unfold(s)) for s in reversed(tuple(stages))]
+    """Return the steps that put the definitions of ``stages`` in, the last stages first.
+
+    Stages of which none reads another are put in at once.
+    """
+    groups: list[list[Stage]] = []
+    for stage in reversed(tuple(stages)):
+        if groups and not any(stage.array in other.reads for other in groups[-1]):
+            groups[-1].insert(0, stage)
+        else:
+            groups.append([stage])
+    return [_definitions(group) for group in groups]
+
+
+def _definitions(stages: Sequence[Stage]) -> tuple[str, Rule]:
+    rules = [unfold(stage) for stage in stages]
+
+    def rule(expression: Expr) -> Expr:
+        for each in rules:
+            expression = each(expression)
+        return expression
+
+    *others, last = (str(stage.array) for stage in stages)
+    names = f"{', '.join(others)} and {last}" if others else last
+    return f"the definition{'s' * bool(others)} of {names}", rule
 
 
 def folded(stages: Iterable[Stage]) -> Reasons:

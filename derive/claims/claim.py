@@ -14,10 +14,8 @@ from derive.formula import Stage, a
 from derive.matrix_form import matrix_product
 from derive.witness import Arrays, Difference, Reading, Shapes, shown
 
-Kind = Literal[
-    "permutation", "earlier tokens", "places", "continuity", "shares", "magnitude", "conclusion"
-]
-"""What an argument is about; ``proof_check`` checks each kind in a way of its own."""
+Kind = Literal["permutation", "earlier tokens", "places", "continuity", "shares", "magnitude"]
+"""What an argument is about; ``argument_check`` checks each kind in a way of its own."""
 
 
 @dataclass(frozen=True)

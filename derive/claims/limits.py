@@ -11,6 +11,7 @@ from typing import Any
 import numpy
 from sympy import (
     Add,
+    E,
     Expr,
     Indexed,
     IndexedBase,
@@ -124,6 +125,9 @@ def _share(subject: Subject, term: Expr, defined: dict[IndexedBase, Stage]) -> I
     of_key = Mul(*(f for f in above if subject.key in f.free_symbols))
     if len(below) != 1:
         raise DerivationError(f"{term} is not divided by a sum over the keys")
+    rest = Mul(*(f for f in above if subject.key not in f.free_symbols))
+    if rest.has(SCALE) or {entry.base for entry in rest.atoms(Indexed)} & defined.keys():
+        raise DerivationError(f"the factor {rest} of a weight changes with beta")
     row = below[0].base
     signs = known_signs(subject)
     parts = Add.make_args(defined[row.base].value)
@@ -185,10 +189,11 @@ def _limit(weight: Expr, end: Expr) -> Expr | None:
 def _not_uniform(subject: Subject, reading: Reading) -> Difference | None:
     _, weights = _weights_by_beta(subject, reading)
     for row, one, other in _pairs_of_keys(weights):
-        left, right = (_limit(weights[row][key], Integer(0)) for key in (one, other))
+        left, right = (_limit(weights[row][place], Integer(0)) for place in (one, other))
         if left is not None and right is not None and (left - right).is_nonzero:
-            name, second = (entry_name(a, _place(row, key)) for key in (one, other))
-            return Difference(f"the limit of {name} as beta goes to 0", f"that of {second}, {right}", f"{left}")
+            name, second = (entry_name(a, _place(row, place)) for place in (one, other))
+            claimed = f"that of {second}, {_text(right)}"
+            return Difference(f"the limit of {name} as beta goes to 0", claimed, _text(left))
     return None
 
 
@@ -200,8 +205,12 @@ def _loser_keeps_weight(subject: Subject, reading: Reading) -> Difference | None
         found = _limit(weights[row][loser], oo)
         if found is not None and found.is_zero is False:
             name = entry_name(a, _place(row, loser))
-            return Difference(f"the limit of {name} as beta grows", "0", str(found))
+            return Difference(f"the limit of {name} as beta grows", "0", _text(found))
     return None
+
+
+def _text(number: Expr) -> str:
+    return str(number.xreplace({E: Symbol("e")}))
 
 
 def _place(row: tuple[int, ...], key: int) -> tuple[int, ...]:

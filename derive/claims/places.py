@@ -31,7 +31,7 @@ from derive.claims.claim import Claim, Line, Proof, Structural
 from derive.claims.subject import Subject
 from derive.claims.weights import has_scores
 from derive.derivation import DerivationError
-from derive.formula import opened
+from derive.formula import n, opened
 from derive.witness import (
     Arrays,
     Difference,
@@ -105,16 +105,28 @@ class _Moved:
     def summed(self, part: ExprWithLimits) -> Expr:
         body, index, low, high = opened(part)
         factors = Mul.make_args(body)
-        running = [
-            f for f in factors if isinstance(f, AtMost) and f.args[0] == index and f.args[1] in self.places
-        ]
+        running = [f for f in factors if isinstance(f, AtMost) and f.args[0] == index]
         rest = Mul(*(factor for factor in factors if factor not in running))
-        if len(running) == 1 and isinstance(part, Sum) and not rest.free_symbols & self.places.keys():
+        ends_at_token = len(running) == 1 and running[0].args[1] in self.places
+        if ends_at_token and isinstance(part, Sum) and not rest.free_symbols & self.places.keys():
             # A sum up to the place of a token has t terms more before, the same for every token.
             self.seen = True
             more = IndexedBase("before", real=True)[rest.xreplace({index: Integer(1)})]
             return part + more
+        if high == n and self.counted(body, index):
+            raise DerivationError(f"{part} counts with the place of every token")
         return part.func(self.later(body), (index, low, self.later(high)))
+
+    def counted(self, part: Expr, index: Symbol) -> bool:
+        """Tell whether an index of tokens is more than the name of a token's entry."""
+        if isinstance(part, Indexed):
+            axes = self.subject.token_axes(part.base)
+            tokens = axes if self.subject.from_tokens(part.base) else ()
+            return any(
+                index in place.free_symbols and not (axis in tokens and place == index)
+                for axis, place in enumerate(part.indices)
+            )
+        return part == index or any(self.counted(argument, index) for argument in part.args)
 
 
 def _settled(expression: Expr) -> Expr:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sympy import Expr, Indexed, IndexedBase
 
 from derive.binding import rename, same
@@ -23,7 +25,7 @@ from derive.witness import (
 
 
 def _symmetric(subject: Subject) -> Proof:
-    return (_alike(subject, subject.upstream([s])),)
+    return (_alike(subject.upstream([s])),)
 
 
 def _asymmetric(subject: Subject, reading: Reading) -> Difference | None:
@@ -53,15 +55,13 @@ def _has_pairs(subject: Subject) -> bool:
 def _same_vectors(subject: Subject) -> tuple[Stage, ...]:
     """Return the stages that make the final scores, with each query's vectors as its keys."""
     partners = pairs(subject)
-    given = {*partners, *partners.values()}
-    return tuple(
-        Stage(
-            stage.target,
-            changed(stage.value, partners, lambda key, stage=stage: _query(subject, key, stage)),
-            subject.shapes[stage.array],
-        )
-        for stage in subject.upstream([subject.scores.base], given)
-    )
+    stages = subject.upstream([subject.scores.base], {*partners, *partners.values()})
+    return tuple(_asked_of_queries(subject, stage) for stage in stages)
+
+
+def _asked_of_queries(subject: Subject, stage: Stage) -> Stage:
+    value = changed(stage.value, pairs(subject), lambda key: _query(subject, key, stage))
+    return Stage(stage.target, value, subject.shapes[stage.array])
 
 
 def _query(subject: Subject, key: Indexed, stage: Stage) -> Expr:
@@ -74,10 +74,10 @@ def _query(subject: Subject, key: Indexed, stage: Stage) -> Expr:
 
 
 def _symmetric_in_vectors(subject: Subject) -> Proof:
-    return (_alike(subject, _same_vectors(subject)),)
+    return (_alike(_same_vectors(subject)),)
 
 
-def _alike(subject: Subject, stages: tuple[Stage, ...]) -> Derivation:
+def _alike(stages: tuple[Stage, ...]) -> Derivation:
     target = stages[-1].target
     *lead, query, key = target.indices
     swapped = target.base[(*lead, key, query)]
@@ -107,8 +107,8 @@ def _not_alike(subject: Subject, reading: Reading) -> Difference | None:
     for place, left in entries_of(scores):
         *lead, query, key = (p - 1 for p in place)
         if surely_different(left, scores[(*lead, key, query)]):
-            name = entry_name(subject.scores.base, place)
-            return difference(f"{name}, with the queries as keys,", scores[(*lead, key, query)], left)
+            name = f"{entry_name(subject.scores.base, place)}, with the queries as keys,"
+            return difference(name, scores[(*lead, key, query)], left)
     return None
 
 
@@ -126,7 +126,7 @@ def _query_scale_invariant(subject: Subject) -> Proof:
     if pull_out(start).has(factor):
         raise DerivationError(f"the factor {factor} does not cancel")
     reasons: list[tuple[str, Rule]] = [
-        ("the factor depends on no dimension and no key: it goes before sums, and cancels", pull_out),
+        ("the factor depends on no dimension and no key: it stands before sums", pull_out),
         *folded(stages),
     ]
     return (chain(start, subject.weight.target, reasons, defining(stages)),)
@@ -138,7 +138,7 @@ def _changes_with_length(subject: Subject, reading: Reading) -> Difference | Non
     longer = {**arrays, **{base: arrays[base] * 2 for base in queries}}
     after = reading.going_on(longer, subject.upstream([a], queries))[a]
     found = first_difference(a, arrays[a], after)
-    return found and Difference(f"{found.entry}, with queries twice as long,", found.claimed, found.found)
+    return found and replace(found, entry=f"{found.entry}, with queries twice as long,")
 
 
 SYMMETRIC = Claim(
@@ -148,7 +148,7 @@ SYMMETRIC = Claim(
     _asymmetric,
     ({Q: (2, 1), K: (2, 1)},),
     "Which of the two words asks does not matter, as long as query and key are the same vectors.",
-    about=lambda subject: (s,),
+    about=lambda _subject: (s,),
 )
 SYMMETRIC_IN_VECTORS = Claim(
     "scores-symmetric",

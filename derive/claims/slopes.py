@@ -16,7 +16,7 @@ from derive.claims.weights import has_scores, rows_sum
 from derive.derivation import Derivation, DerivationError
 from derive.formula import Choice, Mechanism, Stage, a, total
 from derive.gradients import BackwardFormula, vector_jacobian_product
-from derive.rewriting import distribute, pull_out, rewrite
+from derive.rewriting import Rule, distribute, pull_out, rewrite
 from derive.witness import Difference, Reading, entry_name, surely_different
 
 
@@ -56,7 +56,7 @@ def _rows_sum_to_zero(subject: Subject) -> Proof:
         ("multiply out", distribute),
         ("what does not depend on the key stands before the sum", pull_out),
     ]
-    row_sums = [(f"{row.goal[0].function.base} sums to 1", rewrite(*row.goal)) for row in ones]
+    row_sums = [_cancels(row) for row in ones]
     in_scores = [
         *unfolded(forward),
         ("what does not depend on the key stands before the sum", pull_out),
@@ -67,6 +67,12 @@ def _rows_sum_to_zero(subject: Subject) -> Proof:
         return (*ones, chain(start, Integer(0), [*opening, *row_sums], definitions))
     except DerivationError:
         return (chain(start, Integer(0), [*opening, *in_scores], definitions),)
+
+
+def _cancels(row: Derivation) -> tuple[str, Rule]:
+    """Return the step that puts 1 in place of a row's sum, and lets equal sums cancel."""
+    rule, weights = rewrite(*row.goal), row.goal[0].function.base
+    return f"{weights} sums to 1, and equal sums cancel", lambda part: one_fraction(rule(part))
 
 
 def score_gradients(subject: Subject, found: BackwardFormula) -> tuple[Stage, ...]:

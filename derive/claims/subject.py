@@ -147,7 +147,8 @@ class Subject:
 
     def from_tokens(self, base: IndexedBase) -> bool:
         """Tell whether an array has an axis of tokens and is not fixed."""
-        return base not in self.fixed and bool(self.token_axes(base))
+        given = self.fixed | self.mechanism.indicators
+        return base not in given and bool(self.token_axes(base))
 
     def upstream(
         self, targets: Iterable[IndexedBase], given: Iterable[IndexedBase] = ()

@@ -111,6 +111,6 @@ def _tell(found: tuple[Row, ...], together: Joined) -> None:
             click.echo(f"derive: {row}: {expected}", err=True)
     for package in dict.fromkeys(row.package for row in together.kept):
         count = sum(row.package == package for row in together.kept)
-        click.echo(f"{package}: {count} rows kept as they were", err=True)
+        click.echo(f"{package}: rows kept as they were: {count}", err=True)
     for row in together.dropped:
         click.echo(f"dropped, as its formula or its call is another now: {row}", err=True)

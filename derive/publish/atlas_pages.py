@@ -58,12 +58,22 @@ def pages(folder: str, sources: Mapping[str, str]) -> dict[str, str]:
     return written | {theorems: _theorem_page(folder, homes)}
 
 
+def with_anchors(markdown: str) -> str:
+    """Put an anchor before each fence that asks for a theorem, so that links to it are checked."""
+    return _THEOREM_FENCE.sub(
+        lambda fence: f'<a id="theorem-{fence["name"]}"></a>\n\n{fence.group()}', markdown
+    )
+
+
+_THEOREM_FENCE = re.compile(r"^```attention\ntheorem: *(?P<name>[a-z-]+) *$", re.MULTILINE)
+
+
 def _homes(sources: Mapping[str, str]) -> dict[str, str]:
     """Return the page on which each theorem's proof stands, where a page asks for it."""
     return {
         name: path
         for path, text in sources.items()
-        for name in re.findall(r"^theorem: *([a-z-]+) *$", text, re.MULTILINE)
+        for name in _THEOREM_FENCE.findall(text)
         if name in THEOREMS
     }
 

@@ -54,7 +54,18 @@ def printed(evidence: Evidence, request: Request) -> Markup:
     Raises ``InputError`` naming the titles there are.
     """
     rows = [row for row in evidence.reproductions if row.example == request.sentence.name]
-    return render("printed", rows=[_titled(rows, title) for title in request.block.printed])
+    several = len(request.block.printed) > 1
+    shown = [
+        {
+            "row": _titled(rows, title),
+            "title": title if several else "",
+            "derived": any(
+                r.title == title and r.implementation.startswith("derived") for r in rows
+            ),
+        }
+        for title in request.block.printed
+    ]
+    return render("printed", shown=shown)
 
 
 def property_table(evidence: Evidence, _request: Request) -> Markup:

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 from sympy import Expr, Symbol
 
-from derive.claims.claim import Expansion, MatrixProduct, Signs
+from derive.claims.claim import Expansion, Line, Part, Signs, Structural
 from derive.code import source
 from derive.derivation import Derivation
 from derive.formula import Mechanism, a, s, z
@@ -17,8 +17,9 @@ from derive.publish import maths
 from derive.publish.block import Request
 from derive.publish.entries import entries, substituted_entry
 from derive.publish.notation import Latex, Speech
+from derive.publish.proof_writing import written
 from derive.publish.rendering import code, render
-from derive.publish.writing import equation, general, matrix_equation
+from derive.publish.writing import equation, matrix_equation
 from derive.small_sizes import small_sizes
 from derive.variant_properties import variant_properties
 from derive.variants import ATLAS
@@ -122,7 +123,7 @@ def _whole(mechanism: Mechanism, sizes: dict[Symbol, int]) -> list[dict[str, Any
 
 def _property(found: Property) -> dict[str, Any]:
     conditions = [
-        maths.inline(general(zero) + r" \neq 0", general(zero, Speech()) + " is not zero")
+        maths.inline(written(zero) + r" \neq 0", written(zero, Speech()) + " is not zero")
         for zero in found.conditions
     ]
     row: dict[str, Any] = {
@@ -141,7 +142,7 @@ def _property(found: Property) -> dict[str, Any]:
     return row
 
 
-def _part(part: Derivation | Signs | MatrixProduct | Expansion) -> list[dict[str, Any]]:
+def _part(part: Part) -> list[dict[str, Any]]:
     if isinstance(part, Derivation):
         first = part.steps[0].before
         steps = [{"maths": _typeset(first), "rule": ""}]
@@ -150,10 +151,14 @@ def _part(part: Derivation | Signs | MatrixProduct | Expansion) -> list[dict[str
         ]
         return steps
     if isinstance(part, Signs):
-        latex = f"{general(part.entry)} = {general(part.definition, lead=part.entry.indices)} > 0"
-        spoken = f"{general(part.definition, Speech())} is positive"
+        sign, word = (">", "positive") if part.strict else (r"\ge", "not negative")
+        defined = written(part.definition, lead=part.entry.indices)
+        latex = f"{written(part.entry)} = {defined} {sign} 0"
+        spoken = f"{written(part.definition, Speech())} is {word}"
         reason = "exponentials are positive, and so are sums and quotients of positive numbers"
         return [{"maths": maths.inline(latex, spoken), "rule": reason}]
+    if isinstance(part, Structural):
+        return [{"maths": _line(line), "rule": line.words} for line in part.lines]
     if isinstance(part, Expansion):
         return [{"maths": "", "rule": f"{part.entries} entries compared, each the same expression"}]
     latex = matrix_equation(part.stage, part.product)
@@ -167,8 +172,17 @@ def _part(part: Derivation | Signs | MatrixProduct | Expansion) -> list[dict[str
     ]
 
 
+def _line(line: Line) -> Markup:
+    """Typeset what a line of an argument is about; of a magnitude, what it is at most."""
+    if line.bound is None:
+        return _typeset(line.about)
+    latex = rf"\displaystyle \left|{written(line.about)}\right| \le {written(line.bound)}"
+    spoken = f"{written(line.about, Speech())} is at most {written(line.bound, Speech())} in size"
+    return maths.inline(latex, spoken)
+
+
 def _typeset(expression: Expr, leading: str = "", lead: tuple[Symbol, ...] = ()) -> Markup:
-    spoken = general(expression, Speech(), lead)
+    spoken = written(expression, Speech(), lead)
     return maths.inline(
-        leading + r"\displaystyle " + general(expression, lead=lead), leading + spoken
+        leading + r"\displaystyle " + written(expression, lead=lead), leading + spoken
     )

@@ -109,9 +109,9 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         return files
 
     def on_page_markdown(self, markdown: str, *, page: Page, **kwargs: Any) -> str:
-        """Remember which page is being made, so that a mistake names it."""
+        """Remember which page is being made, so that a mistake names it; let theorems be linked."""
         self.fences.page = page.file.src_uri
-        return markdown
+        return atlas_pages.with_anchors(markdown)
 
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         """Forget the page, and what is kept of pages that are no more."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from derive.claims.claim import MatrixProduct, Part, Proof, Signs, Structural
 from derive.derivation import Derivation
 from derive.publish.notation import Text
-from derive.publish.writing import equation, general
+from derive.publish.proof_writing import written
+from derive.publish.writing import equation
 
 
 def proof_lines(proof: Proof) -> Iterator[str]:
@@ -19,16 +20,16 @@ def proof_lines(proof: Proof) -> Iterator[str]:
 def _part_lines(part: Part) -> Iterator[str]:
     text = Text()
     if isinstance(part, Derivation):
-        yield general(part.steps[0].before, text)
+        yield written(part.steps[0].before, text)
         for step in part.steps:
-            yield f"  = {general(step.after, text)}   ({step.rule})"
+            yield f"  = {written(step.after, text)}   ({step.rule})"
     elif isinstance(part, Signs):
-        yield f"{general(part.entry, text)} = {general(part.definition, text)} by its signs"
+        yield f"{written(part.entry, text)} = {written(part.definition, text)} by its signs"
     elif isinstance(part, MatrixProduct):
         yield f"{equation(part.stage, text)} has the entries of {part.product}"
     elif isinstance(part, Structural):
         for line in part.lines:
-            bound = "" if line.bound is None else f" is at most {general(line.bound, text)}"
-            yield f"{general(line.about, text)}{bound}: {line.words}"
+            bound = "" if line.bound is None else f" is at most {written(line.bound, text)}"
+            yield f"{written(line.about, text)}{bound}: {line.words}"
     else:
         yield f"{part.entries} entries compared, each the same expression"

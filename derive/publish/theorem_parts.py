@@ -12,8 +12,8 @@ from derive.errors import InputError
 from derive.publish import maths
 from derive.publish.block import Request
 from derive.publish.notation import Speech
+from derive.publish.proof_writing import written
 from derive.publish.rendering import code, render
-from derive.publish.theorem_writing import written
 from derive.theorems import THEOREMS
 from derive.theorems.theorem import (
     Agreement,

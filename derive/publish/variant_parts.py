@@ -97,6 +97,8 @@ def inputs(request: Request) -> Markup:
         name = name_latex(base)
         if given.weights is not None:
             rows += [_product_row(name, given.label, given.weights)]
+        elif given.label == str(base):
+            rows.append({"maths": maths.inline(name), "what": ["the vectors of the tokens"]})
         elif given.label:
             rows.append({"maths": maths.inline(f"{name} = {given.label}"), "what": ""})
         else:

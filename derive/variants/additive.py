@@ -56,4 +56,21 @@ VARIANT = Variant(
         U: numbers("0.6 0.7; -0.9 0.4; 0.3 -0.5"),
         u: numbers("1.2 -0.7 0.9"),
     },
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-bounded",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "causal",
+        "scores-symmetric",
+        "query-scale-invariant",
+    ),
 )

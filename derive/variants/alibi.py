@@ -59,4 +59,21 @@ VARIANT = Variant(
         m: numbers([Fraction(1, 16), Fraction(1, 256)]),
     },
     against="causal",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "relative-position",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "scores-symmetric",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -38,4 +38,21 @@ VARIANT = Variant(
     sources=(BELTAGY,),
     inputs={Q: query(), K: key(), V: value()},
     against="sliding-window",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -20,4 +20,21 @@ VARIANT = Variant(
     mechanism=scaled_dot_product_attention(Options(causal="top-left")),
     sources=(VASWANI,),
     inputs={Q: query(), K: key(), V: value()},
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -46,4 +46,18 @@ VARIANT = Variant(
         W_o: MERGING,
     },
     against="multi-head",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

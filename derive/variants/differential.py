@@ -96,4 +96,21 @@ VARIANT = Variant(
         V: value(heads=2),
         m: numbers("0.2 0.8"),
     },
+    holds=(
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -47,4 +47,21 @@ VARIANT = Variant(
     sources=(CHILD, BELTAGY),
     inputs={Q: query(), K: key(), V: value()},
     against="causal",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -80,4 +80,21 @@ VARIANT = Variant(
         f: Input(r"w_f x^{\top}", lambda vectors: product(GATE_WEIGHTS, vectors.T)),
     },
     against="alibi",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "relative-position",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "scores-symmetric",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

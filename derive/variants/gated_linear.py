@@ -85,4 +85,21 @@ VARIANT = Variant(
         f: projected("W_f", exact("-0.1 -0.9; -0.8 -0.1; -0.2 -0.3")),
     },
     against="state-space",
+    holds=(
+        "causal",
+        "relative-position",
+        "uniform-when-hot",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "scores-symmetric",
+        "query-scale-invariant",
+        "scores-bounded",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

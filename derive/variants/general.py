@@ -62,4 +62,20 @@ VARIANT = Variant(
         W: numbers("0.8 -0.5 1.1; -0.3 0.9 0.4"),
     },
     against="dot-product",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

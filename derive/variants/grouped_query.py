@@ -55,4 +55,21 @@ VARIANT = Variant(
         ),
     },
     against="multi-head",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

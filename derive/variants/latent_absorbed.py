@@ -82,4 +82,20 @@ VARIANT = Variant(
     sources=(DEEPSEEK,),
     inputs=INPUTS,
     against="latent",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "relative-position",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -47,4 +47,21 @@ VARIANT = Variant(
     sources=(KATHAROPOULOS,),
     inputs={Q: query(), K: key(), V: value()},
     against="dot-product",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+    ),
+    fails=(
+        "shift-invariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

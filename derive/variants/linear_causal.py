@@ -43,4 +43,21 @@ VARIANT = Variant(
     sources=(replace(KATHAROPOULOS, place="sections 3.3 and 3.4"),),
     inputs={Q: query(), K: key(), V: value()},
     against="linear",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "causal",
+        "relative-position",
+        "scores-symmetric",
+    ),
+    fails=(
+        "shift-invariant",
+        "permutation-equivariant",
+        "query-scale-invariant",
+        "scores-bounded",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

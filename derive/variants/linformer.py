@@ -114,4 +114,19 @@ VARIANT = Variant(
         E: by_length(_halves),
         F: by_length(_alternating),
     },
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -91,4 +91,20 @@ VARIANT = Variant(
         K_m: numbers("0.6 -0.2; -0.4 0.9"),
         V_m: numbers("1.0 0.5; -0.5 0.3"),
     },
+    holds=(
+        "weights-not-negative",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

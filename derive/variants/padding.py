@@ -33,4 +33,21 @@ VARIANT = Variant(
     mechanism=scaled_dot_product_attention(Options(mask="j")),
     sources=(TORCH,),
     inputs={Q: query(), K: key(), V: value(), M: by_length(_all_but_two)},
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -63,4 +63,21 @@ VARIANT = Variant(
         W: numbers("0.9 -0.4; -0.6 1.1; 0.3 0.7; -1.2 -0.5"),
     },
     against="linear",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "scores-bounded",
+    ),
+    fails=(
+        "shift-invariant",
+        "causal",
+        "query-scale-invariant",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

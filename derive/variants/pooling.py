@@ -62,4 +62,14 @@ VARIANT = Variant(
         u: numbers([["1.5", "-0.8"]]),
     },
     against="additive",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "scores-bounded",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

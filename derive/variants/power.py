@@ -36,4 +36,21 @@ VARIANT = Variant(
     sources=(KACHAM, BUCKMAN),
     inputs={Q: query(), K: key(), V: value()},
     against="dot-product",
+    holds=(
+        "weights-not-negative",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

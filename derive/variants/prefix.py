@@ -57,4 +57,21 @@ VARIANT = Variant(
     sources=(RAFFEL, DONG),
     inputs={Q: query(), K: key(), V: value(), M: by_length(_first_two)},
     against="causal",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -73,4 +73,21 @@ VARIANT = Variant(
         W_k: linear(KEY_WEIGHTS[:1]),
         W_v: linear(VALUE_WEIGHTS[:1]),
     },
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -30,4 +30,21 @@ VARIANT = Variant(
     sources=(VON_OSWALD,),
     inputs={Q: query(), K: key(), V: value()},
     against="dot-product",
+    holds=(
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

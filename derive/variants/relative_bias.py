@@ -69,4 +69,21 @@ VARIANT = Variant(
         B: by_length(_biases),
     },
     against="dot-product",
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "relative-position",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "causal",
+        "scores-symmetric",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

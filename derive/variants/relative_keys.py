@@ -58,4 +58,21 @@ VARIANT = Variant(
     mechanism=MECHANISM,
     sources=(SHAW,),
     inputs={Q: query(), K: key(), V: value(), R: by_length(_vectors)},
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "relative-position",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "causal",
+        "scores-symmetric",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -55,4 +55,21 @@ VARIANT = Variant(
         g: numbers("-0.1 -0.7"),
     },
     against="linear-causal",
+    holds=(
+        "causal",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "query-scale-invariant",
+        "scores-bounded",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

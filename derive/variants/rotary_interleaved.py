@@ -19,4 +19,21 @@ VARIANT = Variant(
     mechanism=rotary_attention("neighbouring pairs", 2 * p - 1, 2 * p),
     sources=(SU,),
     inputs=INPUTS,
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "permutation-equivariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -32,4 +32,21 @@ VARIANT = Variant(
     ),
     sources=(MILAKOV,),
     inputs={Q: query(), K: key(), V: value()},
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -56,4 +56,21 @@ VARIANT = Variant(
         V: value(heads=2),
         b: by_length(_minus_logarithm),
     },
+    holds=(
+        "weights-not-negative",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

@@ -52,4 +52,21 @@ VARIANT = Variant(
         b: numbers("-0.5 1.5"),
     },
     against="softmax-plus-one",
+    holds=(
+        "weights-not-negative",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+        "gradient-rows-sum-to-zero",
+    ),
 )

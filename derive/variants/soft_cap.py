@@ -30,4 +30,21 @@ VARIANT = Variant(
     mechanism=scaled_dot_product_attention(Options(soft_cap=Integer(2))),
     sources=(GEMMA,),
     inputs={Q: projected("W_q", 4 * QUERY_WEIGHTS[0]), K: key(), V: value()},
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "scores-bounded",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "causal",
+        "query-scale-invariant",
+    ),
 )

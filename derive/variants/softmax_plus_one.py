@@ -31,4 +31,21 @@ VARIANT = Variant(
     ),
     sources=(MILLER,),
     inputs={Q: query(), K: key(), V: value()},
+    holds=(
+        "weights-not-negative",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+        "gradient-rows-sum-to-zero",
+    ),
 )

@@ -66,4 +66,21 @@ VARIANT = Variant(
         f: Input("x w_f", lambda vectors: product(vectors, DECAY_WEIGHTS)[:, 0]),
     },
     against="linear-causal",
+    holds=(
+        "causal",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+    ),
+    fails=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "query-scale-invariant",
+        "scores-bounded",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

@@ -33,4 +33,21 @@ VARIANT = Variant(
     sources=(TSAI,),
     inputs={Q: query(), K: key(), V: value()},
     against="raw-scores",
+    holds=(
+        "rows-sum-to-one",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "query-scale-invariant",
+    ),
+    fails=(
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "causal",
+        "scores-bounded",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
 )

@@ -96,4 +96,21 @@ VARIANT = Variant(
         W_s: numbers("0.9 -0.4; 0.3 0.8; 0.5 0.6"),
         W_a: numbers("0.7 0.2 0.1; -0.3 0.5 0.8"),
     },
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "context-in-convex-hull",
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -48,4 +48,21 @@ VARIANT = Variant(
         V: value(heads=2),
         T: numbers("0.5 2"),
     },
+    holds=(
+        "rows-sum-to-one",
+        "weights-not-negative",
+        "context-in-convex-hull",
+        "shift-invariant",
+        "permutation-equivariant",
+        "relative-position",
+        "scores-symmetric",
+        "uniform-when-hot",
+        "largest-wins-when-cold",
+        "gradient-rows-sum-to-zero",
+    ),
+    fails=(
+        "causal",
+        "query-scale-invariant",
+        "scores-bounded",
+    ),
 )

@@ -29,6 +29,24 @@ def _plain() -> Program:
     return attend
 
 
+def _first_version() -> Program:
+    """Its parameters are the matrices as they stand beside the tokens."""
+
+    def attend(module: Any, x: Any, *weights: Any) -> Any:
+        parameters = {name: w.T for name, w in zip(WEIGHTS, weights, strict=True)}
+        return with_parameters(module, parameters, x)
+
+    return Adapted(_chapter("ch03").SelfAttention_v1(3, 2).double().eval(), attend)
+
+
+def _second_version() -> Program:
+    def attend(module: Any, x: Any, *weights: Any) -> Any:
+        parameters = {f"{name}.weight": w for name, w in zip(WEIGHTS, weights, strict=True)}
+        return with_parameters(module, parameters, x)
+
+    return Adapted(_chapter("ch03").SelfAttention_v2(3, 2).double().eval(), attend)
+
+
 def _causal() -> Program:
     module = in_columns(_chapter("ch03").CausalAttention(2, 2, 3, 0.0), dict.fromkeys(WEIGHTS, 2))
 
@@ -70,6 +88,10 @@ def _turned() -> Program:
 
 
 LLMS_FROM_SCRATCH = (
+    Implementation("projected", PACKAGE, "llms_from_scratch.ch03.SelfAttention_v1",
+                   _first_version),
+    Implementation("projected", PACKAGE, "llms_from_scratch.ch03.SelfAttention_v2",
+                   _second_version),
     Implementation("scaled-dot-product", PACKAGE, "llms_from_scratch.ch03.SelfAttention_v2",
                    _plain, NO_PROJECTIONS, sizes={"n_q": 3}),
     Implementation("causal", PACKAGE, "llms_from_scratch.ch03.CausalAttention", _causal,

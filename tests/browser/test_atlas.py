@@ -53,7 +53,7 @@ def test_every_theorem_stands_once_with_its_proof(page: Page) -> None:
     assert len(addresses) == len(THEOREMS)
     for name, address in zip(THEOREMS, addresses, strict=True):
         page.goto(urljoin("/atlas/theorems/", address))
-        theorem = page.locator(f"#theorem-{name}")
+        theorem = page.locator(f"[data-theorem='{name}']")
         assert theorem.count() == 1
         assert THEOREMS[name].title in theorem.inner_text()
         theorem.locator("summary").first.click()

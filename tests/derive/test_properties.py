@@ -53,7 +53,7 @@ def test_every_property_is_as_stated(found):
 @pytest.mark.parametrize("found", FOUND.values(), ids=NAMES)
 def test_every_proof_rechecks_and_every_refutation_has_a_witness(found):
     if found.verdict == PROVED:
-        assert recheck_proof(found.evidence, MECHANISMS[found.mechanism])
+        assert recheck_proof(found.evidence, Subject(MECHANISMS[found.mechanism]))
     else:
         assert found.verdict == REFUTED
         assert isinstance(found.evidence, Witness)
@@ -268,7 +268,7 @@ def test_a_transposed_product_is_another_product():
     (part,) = CONTEXT_IS_PRODUCT.prove(Subject(SOFTMAX))
     tampered = (dataclasses.replace(part, stage=context),)
     with pytest.raises(DerivationError, match="does not have the entries of"):
-        recheck_proof(tampered, SOFTMAX)
+        recheck_proof(tampered, Subject(SOFTMAX))
 
 
 def test_scores_of_two_arrays_are_not_symmetric():
@@ -294,7 +294,7 @@ def test_a_step_that_was_tampered_with_is_caught():
     bridged = dataclasses.replace(third, before=wrong.after)
     tampered = dataclasses.replace(chain, steps=(first, wrong, bridged))
     with pytest.raises(DerivationError, match="is not"):
-        recheck_proof((tampered,), SOFTMAX)
+        recheck_proof((tampered,), Subject(SOFTMAX))
 
 
 def test_another_goal_is_caught():
@@ -307,25 +307,25 @@ def test_other_definitions_are_caught():
     (chain,) = ROWS_SUM.prove(Subject(SOFTMAX))
     stages = MUTANTS["no exp in the denominator"].choice("normalise").stages
     with pytest.raises(DerivationError):
-        recheck_proof((dataclasses.replace(chain, definitions=stages),), SOFTMAX)
+        recheck_proof((dataclasses.replace(chain, definitions=stages),), Subject(SOFTMAX))
 
 
 def test_a_lone_false_step_is_caught():
     goal = (total(a[i, j], j), total(a[j, i], j))
     lie = Derivation(goal, (Step(*goal, "trust me"),), SOFTMAX.choice("normalise").stages)
     with pytest.raises(DerivationError, match="trust me"):
-        recheck_proof((lie,), SOFTMAX)
+        recheck_proof((lie,), Subject(SOFTMAX))
 
 
 def test_signs_that_do_not_hold_are_caught():
     with pytest.raises(DerivationError, match="does not find"):
-        recheck_proof((Signs(a[i, j], s[i, j] / D[i]),), MECHANISMS["sum"])
+        recheck_proof((Signs(a[i, j], s[i, j] / D[i]),), Subject(MECHANISMS["sum"]))
 
 
 def test_a_product_that_does_not_hold_is_caught():
     product = matrix_product(SOFTMAX.stage(s))
     with pytest.raises(DerivationError, match="does not have the entries of"):
-        recheck_proof((MatrixProduct(SOFTMAX.stage(z), product),), SOFTMAX)
+        recheck_proof((MatrixProduct(SOFTMAX.stage(z), product),), Subject(SOFTMAX))
 
 
 # Verdicts

@@ -8,11 +8,13 @@ from sympy import Rational
 
 from derive.algebras.interval import Interval
 from derive.attention import SOFTMAX, SUM_NORMALISED
-from derive.formula import a, s
+from derive.formula import D, a, s
 from derive.witness import (
     Difference,
     Reading,
     find_witness,
+    first_difference,
+    first_witness,
     shown,
     surely_below,
     surely_different,
@@ -85,3 +87,36 @@ def test_values_are_shown_exactly_or_with_an_ellipsis():
     assert shown(Fraction(1, 3)) == "1/3"
     assert shown(2) == "2"
     assert shown(Interval().exp(Interval().number(Rational(1)))) == "2.71828..."
+
+
+def test_an_exact_whole_number_is_shown_without_an_ellipsis():
+    number = Interval().number
+    assert shown(number(Rational(0))) == "0"
+    assert shown(number(Rational(-3))) == "-3"
+    assert shown(number(Rational(1, 3))) == "0.333333..."
+
+
+def test_a_reading_goes_on_over_intervals_from_arrays_that_mix_both():
+    reading = Reading({s: numpy.array([[Fraction(0), Fraction(1)]], dtype=object)})
+    *_, last = stages = SOFTMAX.choice("normalise").stages
+    arrays = reading.run(stages)
+    again = reading.going_on({s: reading.inputs[s], D: arrays[D]}, (last,))[a]
+    assert not surely_different(again[0, 0], arrays[a][0, 0])
+    assert surely_below(reading.value(arrays, a[1, 1], {}), Fraction(27, 100).numerator / 100)
+
+
+def test_the_first_entry_that_differs_is_named():
+    before = numpy.array([[Fraction(1), Fraction(2)]], dtype=object)
+    after = numpy.array([[Fraction(1), Fraction(3)]], dtype=object)
+    assert first_difference(a, before, after) == Difference("a_12", "2", "3")
+    assert first_difference(a, before, before) is None
+
+
+def test_inputs_with_three_axes_are_written_level_by_level():
+    def always(_reading):
+        return Difference("s", "this", "that")
+
+    entries = numpy.array([[[Fraction(1)], [Fraction(2)]]], dtype=object)
+    witness = first_witness([Reading({s: entries})], always)
+    assert witness.inputs == (("s", (((Fraction(1),), (Fraction(2),)),)),)
+    assert str(witness) == "s = [(1), (2)]: s is that, not this"

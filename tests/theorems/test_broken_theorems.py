@@ -114,9 +114,7 @@ MISTAKES = {
         "the ends exchanged": claimed(
             line.MEAN, after=line.t[j] * line.s_1[i] + (1 - line.t[j]) * line.s_n[i]
         ),
-        "the sign of the product": claimed(
-            line.NOT_ABOVE_BOTH, after=-line.NOT_ABOVE_BOTH.goal[1]
-        ),
+        "the sign of the product": claimed(line.NOT_ABOVE_BOTH, after=-line.NOT_ABOVE_BOTH.goal[1]),
         "a vector beside the line": replace(
             line.COLLINEAR, pairs=((Rational(1, 10), line.on_the_line(2, 0)),)
         ),
@@ -125,9 +123,7 @@ MISTAKES = {
         ),
     },
     "causal-two-ways": {
-        "the rows are not divided again": claimed(
-            causal.MENDED, AtMost(j, i) * causal.a_all[i, j]
-        ),
+        "the rows are not divided again": claimed(causal.MENDED, AtMost(j, i) * causal.a_all[i, j]),
         "the query's own key is hidden": claimed(
             causal.MENDED,
             Below(j, i) * causal.a_all[i, j] / total(Below(l, i) * causal.a_all[i, l], l),
@@ -148,9 +144,7 @@ MISTAKES = {
         "dimensions before heads": claimed(
             split.CUT, split.Y[i, (k - 1) * n_h + h], split.CUT.goal[1]
         ),
-        "each part twice": claimed(
-            split.ADDED, after=2 * total(split.O_h[h, i, split.f], h)
-        ),
+        "each part twice": claimed(split.ADDED, after=2 * total(split.O_h[h, i, split.f], h)),
     },
     "grouped-heads": {
         "every second head": defined_as(
@@ -239,14 +233,10 @@ MISTAKES = {
         "not divided by r": claimed(
             dropout.MEAN, Expectation(total(a[i, j] * dropout.B[i, j] * V[j, c], j))
         ),
-        "the variance of one weight for all": claimed(
-            dropout.COVARIANCE, after=1 / dropout.r - 1
-        ),
+        "the variance of one weight for all": claimed(dropout.COVARIANCE, after=1 / dropout.r - 1),
     },
     "softmax-backward": {
-        "the mean is not taken away": claimed(
-            backward.SCORE_GRADIENT, after=a[i, j] * abar[i, j]
-        ),
+        "the mean is not taken away": claimed(backward.SCORE_GRADIENT, after=a[i, j] * abar[i, j]),
         "the other sign": claimed(
             backward.WEIGHT_BY_SCORE, after=-backward.WEIGHT_BY_SCORE.goal[1]
         ),
@@ -269,9 +259,7 @@ MISTAKES = {
         ),
     },
     "row-sum-trick": {
-        "the values for the output": claimed(
-            row_sum.ROW_SUM, after=total(zbar[i, c] * V[i, c], c)
-        ),
+        "the values for the output": claimed(row_sum.ROW_SUM, after=total(zbar[i, c] * V[i, c], c)),
     },
     "online-softmax": {
         "the state is not shrunk": claimed(
@@ -316,16 +304,17 @@ def test_a_mistake_is_refused(name, mistake):
         recheck_part(MISTAKES[name][mistake])
 
 
-CHAINS = [
-    (name, part.title, part)
+CHAINS = {
+    f"{name}: {part.title}": part
     for name, theorem in THEOREMS.items()
     for part in theorem.parts
     if isinstance(part, Chain)
-]
+}
 
 
-@pytest.mark.parametrize(("name", "title", "part"), CHAINS, ids=lambda value: str(value)[:40])
-def test_a_goal_with_a_wrong_sign_or_a_missing_factor_is_refused(name, title, part):
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_goal_with_a_wrong_sign_or_a_missing_factor_is_refused(name):
+    part = CHAINS[name]
     right = part.goal[1]
     for wrong in (-right, 2 * right, right + 1):
         if wrong == right:

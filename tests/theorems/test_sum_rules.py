@@ -5,6 +5,7 @@ from sympy import Integer, Sum, cos, exp, floor, sin
 
 from derive.binding import same
 from derive.brackets import AtMost, Below, Equals
+from derive.derivation import Derivation, DerivationError, Step
 from derive.formula import (
     FormulaError,
     array,
@@ -44,7 +45,7 @@ from derive.sum_rules import (
     whole_part,
 )
 from derive.theorems.checking import recheck_part, vanishes
-from derive.theorems.theorem import Chain, Recurrence, Setting, at_this, chain
+from derive.theorems.theorem import Chain, Recurrence, Setting, at_this
 from derive.theorems.turning import difference_of_angles, one_length
 
 t, u, P, S = array("t"), array("u"), array("P"), array("S")
@@ -169,13 +170,17 @@ def test_a_recurrence_reads_the_place_before_alone():
         Recurrence(S[i, p], i, t[1], S[i - 1, p], (n,))
 
 
-def test_a_recurrence_is_computed_row_by_row():
-    made = Recurrence(S[i, k], i, t[1], S[i - 1, k] + t[i], (n, n_p))
+@pytest.mark.parametrize("last", [AtMost(j, i), Below(j, i)])
+def test_a_recurrence_is_computed_row_by_row(last):
+    made = Recurrence(S[i, p], i, t[1], S[i - 1, p] + t[i], (n, n_p))
     setting = Setting((made,), given=((t, (n,)),), relations=((n_q, n),))
-    proved = chain("two rows", S[2, 1], t[1] + t[2], [("as made", at_this(S[2, 1], t[1] + t[2]))])
-    checked = Chain("two rows", proved.derivation, setting, {})
-    with pytest.raises(Exception, match="lies outside its shape"):
-        recheck_part(checked)
+    step = Step(S[i, p], total(last * t[j], j), "row by row")
+    part = Chain("rows", Derivation((step.before, step.after), (step,)), setting)
+    if isinstance(last, AtMost):
+        assert "entries compared" in recheck_part(part)
+    else:
+        with pytest.raises(DerivationError, match="row by row"):
+            recheck_part(part)
 
 
 def test_turned_expressions_are_decided():

@@ -9,19 +9,28 @@
     return element;
   }
 
+  function heading(word, scope) {
+    const element = cell("th", "", scope);
+    const token = document.createElement("bdi");
+    token.className = "attn-token";
+    token.textContent = word;
+    element.append(token);
+    return element;
+  }
+
   function heatmap(block, tokens, caption) {
     const table = document.createElement("table");
     table.className = "attn-heat attn-compact";
     table.createCaption().textContent = caption;
     const named = (length) => (length === tokens.length ? tokens : [...Array(length).keys()].map((p) => p + 1));
     const head = table.createTHead().insertRow();
-    head.append(cell("td", ""), ...named(block[0].length).map((word) => cell("th", word, "col")));
+    head.append(cell("td", ""), ...named(block[0].length).map((word) => heading(word, "col")));
     const rows = named(block.length);
     const strongest = Math.max(...block.flat().map((value) => Math.abs(Number(value))), Number.MIN_VALUE);
     const body = table.createTBody();
     block.forEach((row, place) => {
       const line = body.insertRow();
-      line.append(cell("th", rows[place], "row"));
+      line.append(heading(rows[place], "row"));
       for (const value of row) {
         const number = Number(value);
         const shown = cell("td", number === 0 ? "0" : value);

@@ -1,22 +1,21 @@
-"""Claims about the order of tokens: what a permutation does, and whether later tokens matter.
+"""The claim that the result of a token does not depend on later tokens.
 
-Both are shown by induction over the equations. Each reads arrays of which the same was shown
-before, at places that the claim allows.
+It is shown by induction over the equations: each array's entry depends on tokens up to one of its
+own places, because what it reads does, and a bracket or the end of a sum keeps later tokens out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-import numpy
 from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Sum, Symbol
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.binding import freshen
 from derive.brackets import AtMost, Below, Bracket, Equals
 from derive.claims.claim import Claim, Line, Proof, Structural
+from derive.claims.permutations import asks_for_each_token, of_result
 from derive.claims.subject import Subject
 from derive.derivation import DerivationError
 from derive.formula import Stage, n, opened
@@ -24,98 +23,6 @@ from derive.witness import Difference, Reading, first_difference
 
 Facts = frozenset[tuple[Expr, Expr]]
 """Pairs of places, the first at most the second, wherever an expression is not zero."""
-
-
-def asks_for_each_token(subject: Subject) -> bool:
-    """Tell whether there is a result for each token of one text."""
-    return subject.one_text and len(subject.token_axes(subject.result)) == 1
-
-
-# A permutation of the tokens
-
-
-def _permutation(subject: Subject) -> Proof:
-    lines = tuple(
-        Line(stage.target, _reads_alike(subject, stage)) for stage in subject.mechanism.stages
-    )
-    return (Structural("permutation", lines),)
-
-
-def _reads_alike(subject: Subject, stage: Stage) -> str:
-    """Say why a stage commutes with permutations, or raise ``DerivationError``."""
-    axes = subject.token_axes(stage.array)
-    own = {stage.target.indices[axis] for axis in axes}
-    walk = _Permuted(subject, stage, own)
-    walk.visit(stage.value)
-    said = []
-    if own:
-        said.append("names a token only as the place of an entry")
-    if walk.summed:
-        said.append("sums over all tokens" if not walk.largest else "goes over all tokens")
-    return ", and ".join(said) or "reads no place of a token"
-
-
-@dataclass
-class _Permuted:
-    """Look for places of tokens that a permutation would change: numbers, and computed indices."""
-
-    subject: Subject
-    stage: Stage
-    tokens: set[Symbol]
-    summed: bool = False
-    largest: bool = False
-
-    def visit(self, part: Expr) -> None:
-        if isinstance(part, Indexed):
-            self.entry(part)
-        elif isinstance(part, ExprWithLimits):
-            self.bounded(part)
-        elif isinstance(part, Equals) and set(part.args) <= self.tokens:
-            return
-        elif isinstance(part, Symbol):
-            if part in self.tokens:
-                self.refuse(f"the place {part} counts as a number")
-        elif isinstance(part, Bracket):
-            if part.free_symbols & self.tokens:
-                self.refuse(f"{part} compares places")
-            for side in part.args:
-                self.visit(side)
-        else:
-            for argument in part.args:
-                self.visit(argument)
-
-    def entry(self, entry: Indexed) -> None:
-        axes = self.subject.token_axes(entry.base)
-        fixed = entry.base in self.subject.fixed or entry.base in self.subject.mechanism.indicators
-        for axis, index in enumerate(entry.indices):
-            names_token = bool(index.free_symbols & self.tokens)
-            if axis in axes and fixed:
-                self.refuse(f"{entry} stays where it is when tokens move")
-            if axis in axes and index not in self.tokens:
-                self.refuse(f"{entry} is read at a fixed place or a computed one")
-            if axis not in axes and names_token:
-                self.refuse(f"{entry} is chosen by the place of a token")
-
-    def bounded(self, part: ExprWithLimits) -> None:
-        body, index, low, high = opened(freshen(part))
-        over_tokens = high == n or high in self.subject.relations
-        if high.free_symbols & self.tokens:
-            self.refuse(f"a sum ends at the place {high}")
-        if over_tokens and low == 1 and _counts_tokens(self.subject, body, index):
-            self.summed, self.largest = True, self.largest or not isinstance(part, Sum)
-            self.tokens.add(index)
-        self.visit(body)
-
-    def refuse(self, why: str) -> None:
-        raise DerivationError(f"{self.stage}: {why}")
-
-
-def _counts_tokens(subject: Subject, body: Expr, index: Symbol) -> bool:
-    entries = [e for e in body.atoms(Indexed) if index in e.indices]
-    return any(e.indices.index(index) in subject.token_axes(e.base) for e in entries)
-
-
-# Later tokens
 
 
 @dataclass(frozen=True)
@@ -166,12 +73,11 @@ class _Earlier:
     reaches: dict[IndexedBase, Reach] = field(default_factory=dict)
 
     def stage(self, stage: Stage) -> Reach:
-        tokens = [
-            stage.target.indices[axis] for axis in self.subject.token_axes(stage.array)
-        ]
+        """Return what the entries of a stage depend on, given what is known of those before."""
+        tokens = [stage.target.indices[axis] for axis in self.subject.token_axes(stage.array)]
         facts = self.facts(stage.value)
         tops = self.tops(stage.value, frozenset())
-        found: set[Symbol] | None = set()
+        found: set[Symbol] = set()
         for top in tops:
             at = next((t for t in tokens if (t - top).is_nonnegative), None)
             if at is None:
@@ -183,9 +89,8 @@ class _Earlier:
         place = {index: axis for axis, index in enumerate(stage.target.indices)}
         return Reach(frozenset(place[t] for t in found), self.pairs(stage, facts, tokens))
 
-    def pairs(
-        self, stage: Stage, facts: Facts, tokens: list[Symbol]
-    ) -> frozenset[tuple[int, int]]:
+    def pairs(self, stage: Stage, facts: Facts, tokens: list[Symbol]) -> frozenset[tuple[int, int]]:
+        """Return the facts about two axes of tokens."""
         place = {index: axis for axis, index in enumerate(stage.target.indices)}
         return frozenset(
             (place[one], place[other])
@@ -196,7 +101,7 @@ class _Earlier:
     def tops(self, part: Expr, facts: Facts) -> set[Expr]:
         """Return places such that the part depends on no token after all of them."""
         if isinstance(part, Indexed):
-            return self.entry(part, facts)
+            return self.entry(part)
         if isinstance(part, Mul):
             for factor in part.args:
                 facts = facts | self.facts(factor)
@@ -205,16 +110,16 @@ class _Earlier:
             return self.bounded(part, facts)
         return {top for argument in part.args for top in self.tops(argument, facts)}
 
-    def entry(self, entry: Indexed, facts: Facts) -> set[Expr]:
-        del facts
+    def entry(self, entry: Indexed) -> set[Expr]:
+        """Return the places of the tokens that an entry depends on."""
         reach = self.reaches.get(entry.base, Reach(frozenset()))
         if reach.axes is None:
             return {ALL}
         return {entry.indices[axis] for axis in reach.axes}
 
     def bounded(self, part: ExprWithLimits, facts: Facts) -> set[Expr]:
-        body, index, low, high = opened(freshen(part))
-        del low
+        """Return the places of a sum or maximum, none of them its own index."""
+        body, index, _, high = opened(freshen(part))
         if high != n and high not in self.subject.relations:
             facts = facts | {(index, high)}
         facts = facts | self.facts(body)
@@ -246,13 +151,14 @@ class _Earlier:
         if isinstance(part, Sum):
             body, index, _, _ = opened(freshen(part))
             known = self.facts(body)
-            return frozenset(fact for fact in known if index not in fact[0].free_symbols | fact[1].free_symbols)
+            return frozenset(pair for pair in known if not any(t.has(index) for t in pair))
         if isinstance(part, Indexed):
             reach = self.reaches.get(part.base, Reach(frozenset()))
             return frozenset((part.indices[p], part.indices[q]) for p, q in reach.zero_unless)
         return frozenset()
 
     def compared(self, bracket: Bracket) -> Iterator[tuple[Expr, Expr]]:
+        """Yield pairs of places, the first at most the second where a bracket holds."""
         left, right = (side.xreplace(self.subject.relations) for side in bracket.args)
         least = Integer(1) if isinstance(bracket, Below) else Integer(0)
         gaps = [right - left] if not isinstance(bracket, Equals) else [right - left, left - right]
@@ -263,24 +169,6 @@ class _Earlier:
                     slack = (other - one) - gap + least
                     if one != other and slack.expand().is_nonnegative:
                         yield one, other
-
-
-# Counterexamples
-
-
-def _permuted_otherwise(subject: Subject, reading: Reading) -> Difference | None:
-    stages = subject.mechanism.stages
-    before = reading.run(stages)[subject.result]
-    moved = {base: _moved_on(subject, base, reading.inputs[base]) for base in subject.tokens}
-    after = Reading({**reading.inputs, **moved}, reading.sizes).run(stages)[subject.result]
-    found = first_difference(subject.result, _moved_on(subject, subject.result, before), after)
-    return found and Difference(
-        f"{found.entry}, with every token moved on by one place and the last one first,", found.claimed, found.found
-    )
-
-
-def _moved_on(subject: Subject, base: IndexedBase, rows: Any) -> Any:
-    return numpy.roll(rows, 1, subject.token_axes(base))
 
 
 def _sees_later(subject: Subject, reading: Reading) -> Difference | None:
@@ -300,29 +188,10 @@ def _sees_later(subject: Subject, reading: Reading) -> Difference | None:
     first = [slice(None)] * before.ndim
     first[axis] = slice(0, 1)
     found = first_difference(subject.result, before[tuple(first)], after[tuple(first)])
-    return found and Difference(
-        f"{found.entry}, with 1 added to every number of the later tokens,",
-        found.claimed,
-        found.found,
-    )
+    where = "with 1 added to every number of the later tokens"
+    return found and replace(found, entry=f"{found.entry}, {where},")
 
 
-def of_result(subject: Subject) -> tuple[IndexedBase, ...]:
-    """Say that a claim is about the last equation's array."""
-    return (subject.result,)
-
-
-PERMUTATION_EQUIVARIANT = Claim(
-    "permutation-equivariant",
-    "Permuting the tokens permutes the results and changes nothing else",
-    _permutation,
-    _permuted_otherwise,
-    (),
-    "Where it holds, the formula does not know the order of words.",
-    applies=asks_for_each_token,
-    fewest=2,
-    about=of_result,
-)
 CAUSAL = Claim(
     "causal",
     "The result of a token does not depend on later tokens",
