@@ -14,6 +14,8 @@ ATLAS := build/atlas.json
 SITE := site
 # More arguments for pytest: make test ARGS="-k softmax -x"
 ARGS ?=
+# Tests run in as many processes as there are cores; those that share much work stay together.
+TOGETHER := --numprocesses auto --dist loadgroup
 # The release that `make constraints` pins; every other package takes the newest that fits.
 TORCH := 2.13.0
 
@@ -64,12 +66,12 @@ $(ROUNDING): $(CHECKED_CODE) $(VENV)/.site
 
 .PHONY: test
 test: $(VENV)/.katex $(VENV)/.test $(EVIDENCE) $(ATLAS) $(ROUNDING) ## run the tests, the browser tests included
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(TOGETHER) $(ARGS)
 
 .PHONY: third-party
 third-party: $(VENV)/.third-party ## prove other people's attention modules, forward and backward
 	$(BIN)/pytest tests/third_party tests/prover/test_tasks.py \
-		tests/numeric/rounding/test_catalogue_verdicts.py -m "third_party or slow" $(ARGS)
+		tests/numeric/rounding/test_catalogue_verdicts.py -m "third_party or slow" $(TOGETHER) $(ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.katex $(VENV)/.test ## run the tests and report which lines they reach

@@ -1,7 +1,12 @@
-"""What every test needs: the same random numbers each time, and no deadline on a busy machine."""
+"""What every test needs: the same random numbers each time, and no deadline on a busy machine.
+
+Tests run in several processes: those of one file in one of them, so that what a file works out once
+is worked out once, and all that need the built site in the same one.
+"""
 
 import random
 import sys
+from pathlib import Path
 
 import hypothesis
 import numpy
@@ -21,3 +26,21 @@ def _seeded() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(SEED)
+
+
+FIRST = ("browser", "variants", "theorems", "prover")
+"""The folders whose files take longest: begun last, they would keep one process busy alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together, and begin with what takes longest."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        together = folder if folder == "browser" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=lambda item: _turn(item.path.relative_to(here).parts[0]))
+
+
+def _turn(folder: str) -> int:
+    return FIRST.index(folder) if folder in FIRST else len(FIRST)

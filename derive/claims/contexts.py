@@ -89,7 +89,7 @@ IN_HULL = Claim(
     _in_hull,
     _outside_hull,
     SENTENCES,
-    "Weights above 0 that sum to 1 mix the vectors: a bound b_k on all x_jk bounds z_ik too.",
+    "Weights of 0 or more that sum to 1 mix the vectors: a bound b_k on all x_jk bounds z_ik too.",
     applies=_has_context,
     about=lambda subject: (_parts(subject)[0].array,),
 )

@@ -219,21 +219,21 @@ def _place(row: tuple[int, ...], key: int) -> tuple[int, ...]:
 
 UNIFORM_WHEN_HOT = Claim(
     "uniform-when-hot",
-    "As all final scores shrink to 0 together, all keys that a query sees get the same weight",
+    "As all final scores shrink to 0 together, all keys that a query sees come to equal weights",
     _uniform_when_hot,
     _not_uniform,
     (),
-    "Scores times beta, beta going to 0: the temperature 1/beta grows, and all is mixed alike.",
+    "Scores are multiplied by beta, and beta goes to 0: the temperature 1/beta grows.",
     applies=has_scores,
     fewest=2,
 )
 LARGEST_WINS_WHEN_COLD = Claim(
     "largest-wins-when-cold",
-    "As all final scores grow together, a key below another that the query sees gets no weight",
+    "As all final scores grow by one factor, a key below another that it sees loses all its weight",
     _largest_wins,
     _loser_keeps_weight,
     (),
-    "Scores times beta, beta growing without bound: attention becomes a look-up of the best key.",
+    "Scores are multiplied by beta, and beta grows: in the limit only the largest scores count.",
     applies=has_scores,
     fewest=2,
 )

@@ -167,7 +167,7 @@ QUERY_SCALE_INVARIANT = Claim(
     _query_scale_invariant,
     _changes_with_length,
     (),
-    "Where it fails, a longer query pays sharper attention; the direction alone does not decide.",
+    "Where it fails, the weights depend on a query's length, not on its direction alone.",
     applies=_has_queries,
 )
 SCORES_ARE_PRODUCT = Claim(

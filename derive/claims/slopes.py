@@ -122,6 +122,6 @@ GRADIENTS_SUM_TO_ZERO = Claim(
     _rows_sum_to_zero,
     _rows_do_not_sum_to_zero,
     (),
-    "What training adds to one score of a row it takes from the others.",
+    "Where it holds, a step against this gradient does not change the sum of a row's scores.",
     applies=has_scores,
 )

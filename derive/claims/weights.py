@@ -193,7 +193,7 @@ ROWS_SUM = Claim(
     lambda subject: (rows_sum(subject),),
     _row_sum_off,
     ONE_ROW,
-    "Each row of weights shares out one whole among the keys.",
+    "Each row of weights divides one whole among the keys.",
     applies=has_weights,
 )
 POSITIVE = Claim(
@@ -202,7 +202,7 @@ POSITIVE = Claim(
     lambda subject: (weights_not_negative(subject),),
     _weight_negative,
     ONE_ROW,
-    "No key is ever subtracted. Softmax weights are above 0, so none is left out entirely either.",
+    "No value is ever subtracted. Softmax gives every key that a query sees a weight above 0.",
     applies=has_weights,
 )
 SHIFT_INVARIANT = Claim(
@@ -220,7 +220,7 @@ SCALE_INVARIANT = Claim(
     _scale_invariant,
     _changes_with(lambda scores: scores * 2),
     ONE_ROW,
-    "Where it fails, the size of the scores matters: longer vectors sharpen the weights.",
+    "Where it fails, the size of the scores matters: larger ones can sharpen the weights.",
     lambda subject: (r[subject.weight.target.indices[:-1]],),
     applies=has_scores,
 )

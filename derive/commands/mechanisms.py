@@ -202,12 +202,12 @@ def _print_property(screen: Console, found: Property, *, proofs: bool) -> None:
     from rich.table import Table
     from rich.text import Text as Line
 
-    from derive.publish.proof_text import proof_lines
+    from derive.publish.proof_text import condition_text, proof_lines
     from derive.publish.trimmed import Trimmed
     from derive.witness import Witness
 
     style = {"proved": "green", "refuted": "red"}.get(found.verdict, "yellow")
-    conditions = " and ".join(f"{condition} is not 0" for condition in found.conditions)
+    conditions = " and ".join(map(condition_text, found.conditions))
     where = f" (where {conditions})" if conditions else ""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)

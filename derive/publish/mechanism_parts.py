@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 from sympy import Expr, Symbol
 
+from derive.brackets import Bracket
 from derive.claims.claim import Expansion, Line, Part, Signs, Structural
 from derive.code import source
 from derive.derivation import Derivation
@@ -122,10 +123,7 @@ def _whole(mechanism: Mechanism, sizes: dict[Symbol, int]) -> list[dict[str, Any
 
 
 def _property(found: Property) -> dict[str, Any]:
-    conditions = [
-        maths.inline(written(zero) + r" \neq 0", written(zero, Speech()) + " is not zero")
-        for zero in found.conditions
-    ]
+    conditions = [_condition(condition) for condition in found.conditions]
     row: dict[str, Any] = {
         "name": found.claim.name,
         "title": found.claim.title,
@@ -140,6 +138,22 @@ def _property(found: Property) -> dict[str, Any]:
     elif found.evidence is not None:
         row["proof"] = [_part(part) for part in found.evidence]
     return row
+
+
+def _condition(condition: Expr) -> Markup:
+    """Typeset what must hold: a bracket itself, of anything else that it is not zero."""
+    if isinstance(condition, Bracket):
+        left, right = condition.args
+        sign, words = {"<=": (r"\le", "is at most"), "<": ("<", "is below"), "=": ("=", "is")}[
+            condition.relation
+        ]
+        return maths.inline(
+            f"{written(left)} {sign} {written(right)}",
+            f"{written(left, Speech())} {words} {written(right, Speech())}",
+        )
+    return maths.inline(
+        written(condition) + r" \neq 0", written(condition, Speech()) + " is not zero"
+    )
 
 
 def _part(part: Part) -> list[dict[str, Any]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sympy import Expr
+
+from derive.brackets import Bracket
 from derive.claims.claim import MatrixProduct, Part, Proof, Signs, Structural
 from derive.derivation import Derivation
 from derive.publish.notation import Text
@@ -15,6 +18,15 @@ def proof_lines(proof: Proof) -> Iterator[str]:
     """Yield a line for each step, with its reason after it."""
     for part in proof:
         yield from _part_lines(part)
+
+
+def condition_text(condition: Expr) -> str:
+    """Say what must hold for a proof: a bracket itself, of anything else that it is not zero."""
+    text = Text()
+    if isinstance(condition, Bracket):
+        left, right = (written(side, text) for side in condition.args)
+        return f"{left} {condition.relation.replace('<=', '≤')} {right}"
+    return f"{written(condition, text)} is not 0"
 
 
 def _part_lines(part: Part) -> Iterator[str]:

@@ -19,9 +19,11 @@ from derive.theorems.theorem import (
     Agreement,
     Chain,
     Comparison,
+    Definition,
     Equation,
     Induction,
     Part,
+    Recurrence,
     Theorem,
 )
 
@@ -36,6 +38,7 @@ def theorem(evidence: AtlasEvidence, request: Request) -> Markup:
         "theorem",
         theorem=shown,
         equations=[_equation(goal) for goal in shown.goals],
+        definitions=[line for made in _definitions(shown) for line in _defined(made)],
         parts=[part for found in shown.parts for part in _told(found)],
         conditions=[
             maths.inline(written(zero) + r" \neq 0", written(zero, Speech()) + " is not zero")
@@ -53,6 +56,33 @@ def _named(name: str | None) -> Theorem:
             "attention fence", "theorem", f"{name!r} is no theorem", f"write one of {known}"
         )
     return THEOREMS[name]
+
+
+def _definitions(shown: Theorem) -> list[Definition]:
+    """Return what the proof's arrays mean, each once, in the order in which parts need them."""
+    chains = [chain for part in shown.parts for chain in _chains(part)]
+    found = {str(made.target): made for chain in chains for made in chain.setting.definitions}
+    return list(found.values())
+
+
+def _chains(part: Part) -> tuple[Chain, ...]:
+    if isinstance(part, Chain):
+        return (part,)
+    if isinstance(part, Induction):
+        return (part.base, part.step)
+    return (part.chain,) if isinstance(part, Agreement) else ()
+
+
+def _defined(made: Definition) -> list[Markup]:
+    """Typeset a definition; one that goes from row to row has a first row and the later ones."""
+    if isinstance(made, Recurrence):
+        return [_inline(*made.begins), _inline(*made.goes_on)]
+    return [_inline(made.target, made.value)]
+
+
+def _inline(left: Expr, right: Expr) -> Markup:
+    latex = rf"\displaystyle {written(left)} = {written(right)}"
+    return maths.inline(latex, f"{written(left, Speech())} equals {written(right, Speech())}")
 
 
 def _told(part: Part) -> list[dict[str, Any]]:

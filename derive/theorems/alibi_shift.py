@@ -35,8 +35,9 @@ THEOREM = Theorem(
     name="alibi-shift",
     title="The bias m (j - i) and the bias m j give the same weights",
     statement=(
-        "ALiBi takes m (i - j) off each score. Adding m j instead differs by m i, which is the "
-        "same for all keys of a row, and a softmax does not see what a whole row has in common."
+        "ALiBi subtracts m (i - j) from each score. Adding m j instead differs by m i, which is "
+        "the same for all keys of a row, and softmax does not change when one number is added to "
+        "all scores of a row."
     ),
     parts=(KEY_ONLY,),
     kind=Kind.EVERY,

@@ -46,7 +46,7 @@ LEFT_OUT = chain(
 
 THEOREM = Theorem(
     name="causal-two-ways",
-    title="Hiding later keys before the softmax and mending the weights after it are the same",
+    title="Hiding later keys before softmax, or dropping their weights after it, gives the same",
     statement=(
         "Take the softmax over all keys, set the weights of later keys to zero and divide each "
         "row by its sum: the result is the softmax over the keys up to the query alone, which is "
@@ -55,8 +55,8 @@ THEOREM = Theorem(
     parts=(MENDED, LEFT_OUT),
     kind=Kind.EVERY,
     consequence=(
-        "A mask may stand on either side of the softmax. Frameworks put it before, for then no "
-        "row is divided twice, and a later key cannot overflow the sum."
+        "A mask may be put before softmax or, with a second division, after it. Frameworks put it "
+        "before: then a row is divided once, and a later key cannot overflow the sum."
     ),
     sources=causal.VARIANT.sources,
     variants=("causal",),

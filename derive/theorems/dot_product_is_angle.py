@@ -22,8 +22,8 @@ THEOREM = Theorem(
     parts=(ANGLE,),
     kind=Kind.EVERY,
     consequence=(
-        "Longer vectors win a dot product, whatever they mean. Vectors of one length are compared "
-        "by direction alone."
+        "Of two keys at the same angle to a query, less than a right angle, the longer one scores "
+        "higher, whatever it means. Vectors of one length are compared by direction alone."
     ),
     nonzero=(r[i], r[j]),
     variants=("dot-product", "query-key-normalised"),

@@ -91,8 +91,8 @@ THEOREM = Theorem(
     parts=(MEAN, COVARIANCE, VARIANCE),
     kind=Kind.EVERY,
     consequence=(
-        "A model that was trained with dropout runs without it and without a correction. The "
-        "rows of weights sum to 1 on average only."
+        "A model that was trained with dropout runs without it and without a correction of the "
+        "weights. While it trains, a row of weights sums to 1 on average only."
     ),
     sources=(SRIVASTAVA,),
 )

@@ -130,15 +130,16 @@ THEOREM = Theorem(
     name="gated-recurrent",
     title="Gated linear attention is a recurrence whose state forgets as the text decides",
     statement=(
-        "The parallel form lessens a key by all gates between it and the query, in each dimension "
-        "on its own. The same output is the query times the state S_i = e^(f_i) S_{i-1} + K_i V_i. "
-        "With the same gate in every dimension it is the state space dual of Mamba-2."
+        "The parallel form multiplies a key by all gates after it and up to the query, in each "
+        "dimension on its own. The same output is the query times the state S_i = e^(f_i) S_{i-1} "
+        "+ K_i V_i."
     ),
     parts=(SUMS, STATES, OUTPUT),
     kind=Kind.EVERY,
     consequence=(
         "The gates are known from the tokens, so they can be summed first and the whole computed "
-        "in parallel; the recurrence gives the same numbers one token at a time."
+        "in parallel; the recurrence gives the same numbers one token at a time. With one gate for "
+        "all dimensions it is the state space duality of Mamba-2."
     ),
     sources=gated_linear.VARIANT.sources,
     variants=("gated-linear", "state-space"),

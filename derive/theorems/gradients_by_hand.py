@@ -134,8 +134,9 @@ THEOREM = Theorem(
     ),
     kind=Kind.EVERY,
     consequence=(
-        "The backward pass of attention is five matrix products and one softmax gradient. With "
-        "them every gradient on these pages can be worked by hand."
+        "Between queries, keys, values and the result, the backward pass of attention is four "
+        "matrix products and one softmax gradient. With them every gradient of this mechanism can "
+        "be worked by hand."
     ),
     sources=(DAO,),
     variants=("scaled-dot-product",),

@@ -116,8 +116,8 @@ THEOREM = Theorem(
     parts=(REPEATED_KEYS, REPEATED_VALUES, ONE_GROUP_KEYS, ONE_GROUP_VALUES),
     kind=Kind.EVERY,
     consequence=(
-        "A cache holds n_g keys for each token instead of n_h. A kernel for multi-head attention "
-        "computes all three, with keys repeated or read again."
+        "A cache holds n_g keys and values for each token instead of n_h. A kernel for multi-head "
+        "attention computes all three, if it is given the keys and values repeated."
     ),
     sources=(*grouped_query.VARIANT.sources, *multi_query.VARIANT.sources),
     variants=("grouped-query", "multi-query", "multi-head"),

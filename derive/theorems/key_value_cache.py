@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sympy import Expr, Indexed, Sum, exp, sqrt
 
 from derive.brackets import AtMost, Equals
@@ -135,9 +137,10 @@ THEOREM = Theorem(
     parts=(CACHED_KEYS, CACHED_VALUES, ROW, STEP),
     kind=Kind.EVERY,
     consequence=(
-        "A new token costs one row, not a whole attention: nothing that was computed before "
-        "changes. Without the causal mask the cache would be wrong, for every row would change."
+        "A new token costs one row, not a whole attention: no earlier result changes. Without the "
+        "causal mask the results of earlier tokens would change with each new token, and so would "
+        "the keys that the next layer makes of them."
     ),
-    sources=(SHAZEER,),
+    sources=(replace(SHAZEER, place="section 2.4"),),
     variants=("causal",),
 )

@@ -52,17 +52,18 @@ OUTPUTS = chain(
 
 THEOREM = Theorem(
     name="latent-absorbed",
-    title="Latent attention needs no keys and values: their maps are absorbed",
+    title="Latent attention needs no keys and values of the heads: their maps are absorbed",
     statement=(
-        "Where keys and values are linear maps of one latent vector per token, a score is the dot "
-        "product of the mapped query with the latent vector, and an output is the map of the "
-        "weighted sum of latent vectors. Both equal what keys and values give."
+        "Where keys and values are linear maps of one latent vector per token, their part of a "
+        "score is the dot product of the mapped query with the latent vector, and an output is the "
+        "map of the weighted sum of latent vectors. Scores and outputs equal what keys and values "
+        "give."
     ),
     parts=(SCORES, OUTPUTS),
     kind=Kind.EVERY,
     consequence=(
-        "A cache holds the latent vectors alone, one for all heads, instead of a key and a value "
-        "for each head."
+        "A cache holds one latent vector for each token, and a rotary key where there is one, for "
+        "all heads together, instead of a key and a value for each head."
     ),
     sources=(DEEPSEEK,),
     variants=("latent", "latent-absorbed"),

@@ -41,7 +41,7 @@ from derive.theorems.theorem import (
     supposed,
 )
 from derive.variants import linear_causal
-from derive.variants.linear import KATHAROPOULOS, F, G
+from derive.variants.linear import F, G
 from derive.variants.variant import Source
 
 HUA = Source(
@@ -49,7 +49,7 @@ HUA = Source(
     2022,
     "Transformer quality in linear time",
     "https://arxiv.org/abs/2202.10447",
-    "section 3.2, mixed chunk attention",
+    "mixed chunk attention",
 )
 
 CAUSAL = linear_causal.VARIANT.mechanism
@@ -189,8 +189,8 @@ THEOREM = Theorem(
     statement=(
         "For any feature maps F of queries and G of keys: the state S_i = S_{i-1} + G_i V_i and "
         "the sum u_i = u_{i-1} + G_i hold all that query i needs of the tokens up to i. Its output "
-        "is F_i S_i divided by F_i u_i. It may also be computed chunk by chunk: the tokens before "
-        "a chunk through the state, those inside it pair by pair."
+        "is F_i S_i divided by F_i u_i. The numerator may also be computed chunk by chunk: the "
+        "tokens before a chunk through the state, those inside it pair by pair."
     ),
     parts=(STATES, SUMS, NUMERATORS, DENOMINATORS, OUTPUT, CHUNKS),
     kind=Kind.EVERY,
@@ -198,7 +198,7 @@ THEOREM = Theorem(
         "Training can use the parallel form, a product of matrices, and decoding the recurrence, "
         "whose cost for a token does not grow with the text."
     ),
-    sources=(KATHAROPOULOS, HUA),
+    sources=(*linear_causal.VARIANT.sources, HUA),
     nonzero=(D[i],),
     variants=("linear-causal", "linear"),
 )

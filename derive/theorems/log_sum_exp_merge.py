@@ -7,8 +7,23 @@ from sympy import exp
 from derive.formula import Stage, array, c, i, m, n_p, n_q, p, total
 from derive.rewriting import unfold
 from derive.sum_rules import add_exponents
-from derive.theorems.online_softmax import DAO, RABE, D_b, m_b, o_b
+from derive.theorems.online_softmax import D_b, m_b, o_b
 from derive.theorems.theorem import Kind, Setting, Theorem, at_this, chain
+from derive.variants.variant import Source
+
+YE = Source(
+    "Ye et al.",
+    2025,
+    "FlashInfer: Efficient and customizable attention engine for LLM inference serving",
+    "https://arxiv.org/abs/2501.01005",
+)
+DAO = Source(
+    "Dao",
+    2023,
+    "FlashAttention-2: Faster attention with better parallelism and work partitioning",
+    "https://arxiv.org/abs/2307.08691",
+    "section 3.1.1",
+)
 
 L_b, z_b = array("L_b"), array("z_b")
 """L_b = m_b + log D_b, any number; z_b = o_b / D_b, the output of a block by itself."""
@@ -43,17 +58,19 @@ MERGE = chain(
 
 THEOREM = Theorem(
     name="log-sum-exp-merge",
-    title="Outputs of blocks merge by the log-sum-exp of their scores alone",
+    title="Outputs of blocks merge by the log-sum-exp of their scores, and need nothing else",
     statement=(
         "Let a block's output be z = o / D and L = m + log D, the logarithm of the sum of its "
-        "exponentials. The outputs of all blocks, averaged with weights e^L, are the sum of the "
-        "blocks' numerators over the sum of their denominators, which is the output of all keys."
+        "exponentials. The mean of the blocks' outputs with weights e^L is the sum of the blocks' "
+        "numerators over the sum of their denominators, all at one shift, which is the output of "
+        "all keys."
     ),
     parts=(WEIGHT, MERGE),
     kind=Kind.EVERY,
     consequence=(
         "Programs return the output and L, not m, D and o. Two calls on two parts of the keys can "
-        "be merged afterwards, as is done for long caches and for tokens on several machines."
+        "be merged afterwards, as is done where a long cache is cut into parts or lies on several "
+        "machines."
     ),
-    sources=(RABE, DAO),
+    sources=(YE, DAO),
 )

@@ -99,8 +99,8 @@ THEOREM = Theorem(
     parts=(STATES, OUTPUT),
     kind=Kind.EVERY,
     consequence=(
-        "Training is parallel, decoding takes constant time and memory for each token. The decay "
-        "makes up for what a softmax would do: old tokens fade instead of piling up."
+        "Training is parallel; decoding takes the same time and memory for each token, however "
+        "long the text is. With a decay below 1, old tokens fade."
     ),
     sources=retention.VARIANT.sources,
     variants=("retention",),

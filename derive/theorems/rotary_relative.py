@@ -119,8 +119,8 @@ THEOREM = Theorem(
     parts=(PAIRS, SPLIT, LENGTH, LAYOUTS),
     kind=Kind.EVERY,
     consequence=(
-        "A sentence may start at any place: all scores stay the same. Weights of one layout are "
-        "made into those of the other by sorting the rows of W_q and W_k."
+        "A sentence may start at any place: all scores stay the same. The weights of one layout "
+        "become those of the other when the rows of W_q and W_k are put in another order."
     ),
     sources=(SU,),
     variants=("rotary-interleaved", "rotary-halves"),

@@ -33,14 +33,15 @@ THEOREM = Theorem(
     name="row-sum-trick",
     title="What softmax's gradient subtracts in a row is the output times the output's gradient",
     statement=(
-        "The mean of abar in a row, sum_l a_il abar_il, runs over all keys. It equals "
-        "sum_c zbar_ic z_ic, which runs over the dimensions of the output alone."
+        "What is subtracted, the mean of abar in a row, is sum_l a_il abar_il, a sum over all "
+        "keys. It equals sum_c zbar_ic z_ic, which runs over the dimensions of the output alone."
     ),
     parts=(ROW_SUM,),
     kind=Kind.EVERY,
     consequence=(
         "The backward pass can go through the keys block by block: the row's mean is computed "
-        "once, beforehand, from what the forward pass stored. FlashAttention calls it D."
+        "once, beforehand, from the output that the forward pass stored and its gradient. "
+        "FlashAttention calls it D."
     ),
     sources=(DAO,),
     variants=("scaled-dot-product",),

@@ -37,8 +37,9 @@ THEOREM = Theorem(
     parts=(TWO_KEYS,),
     kind=Kind.EVERY,
     consequence=(
-        "Keys do not compete with each other, each competes with nothing. Weights of a row need "
-        "not sum to 1, so the number of keys matters; hence the bias of about -log n."
+        "Keys do not compete with each other: each is weighed against a score of zero. The weights "
+        "of a row need not sum to 1 and their sum grows with the number of keys; hence the paper's "
+        "bias of minus log n."
     ),
     sources=sigmoid.VARIANT.sources,
     variants=("sigmoid",),

@@ -106,8 +106,9 @@ THEOREM = Theorem(
     parts=(OUTPUT, ONE_KEY_MORE, ZERO_SINK),
     kind=Kind.EVERY,
     consequence=(
-        "A query that finds nothing can put its weight on the sink and leave its token as it is. "
-        "Any kernel for softmax attention computes it, with one key appended."
+        "A query that finds nothing can put its weight on the sink, so that its result is nearly "
+        "zero. A kernel for softmax attention computes it if it is given one key more, with score "
+        "b and value zero."
     ),
     sources=(*sink.VARIANT.sources, *softmax_plus_one.VARIANT.sources),
     variants=("sink", "softmax-plus-one"),

@@ -75,11 +75,12 @@ SCORE_GRADIENT = chain(
 
 THEOREM = Theorem(
     name="softmax-backward",
-    title="The gradient of softmax: each weight times how far its own gradient exceeds the mean",
+    title="The gradient of softmax: a weight times its own gradient's excess over the row's mean",
     statement=(
         "A weight changes with a score of its own row by a_il ([l = j] - a_ij), and with no other "
-        "score. So, whatever gradient abar arrives at the weights, the gradient by a score is "
-        "a_ij (abar_ij - sum_l a_il abar_il): the weight times the excess over the row's mean."
+        "score. So, whatever gradient abar arrives at the weights, the gradient by a score is a_ij "
+        "(abar_ij - sum_l a_il abar_il): the weight times the excess over the row's mean, in which "
+        "each gradient counts by its weight."
     ),
     parts=(
         WEIGHT_BY_SCORE,

@@ -29,7 +29,7 @@ from derive.rewriting import fold, unfold
 from derive.scaled_dot_product import W_o, W_q, o
 from derive.sum_rules import instead, split_axis, whole_part
 from derive.theorems.theorem import Kind, Setting, Theorem, chain
-from derive.variants import multi_head, scaled_dot_product
+from derive.variants import multi_head
 
 HEADS = multi_head.VARIANT.mechanism
 PROJECTION, OUTPUT = HEADS.stage(Q), HEADS.stage(o)
@@ -109,16 +109,17 @@ THEOREM = Theorem(
     name="split-and-merge",
     title="Multi-head attention is a stack of single attentions whose results are added",
     statement=(
-        "Cutting one projection into pieces gives each head the query that its own rows of W_q "
-        "give; keys and values likewise. Putting the results of the heads side by side and mapping "
-        "them by W_o is adding up, head by head, the result times the head's own columns of W_o."
+        "Cutting the result of one projection into pieces gives each head the query that its own "
+        "rows of W_q give; keys and values likewise. Putting the results of the heads side by side "
+        "and mapping them by W_o is adding up, head by head, the result times the head's own "
+        "columns of W_o."
     ),
     parts=(CUT, SINGLE, MERGED, ADDED),
     kind=Kind.EVERY,
     consequence=(
-        "Heads are a way to compute, not a new operation: views and transposes do it. A head can "
-        "be left out by leaving out its rows and columns."
+        "Heads need no new operation: one large product and a change of shape do it. A head can be "
+        "left out by leaving out its rows and columns."
     ),
-    sources=scaled_dot_product.VARIANT.sources,
+    sources=multi_head.VARIANT.sources,
     variants=("multi-head",),
 )

@@ -54,7 +54,9 @@ THEOREM = Theorem(
     ),
     parts=(SCORES, WEIGHTS),
     kind=Kind.EVERY,
-    consequence="Training can start from trained heads, with matrices that change nothing yet.",
+    consequence=(
+        "Training can start from trained heads, with matrices that change nothing at first."
+    ),
     sources=talking_heads.VARIANT.sources,
     variants=("talking-heads", "multi-head"),
 )

@@ -49,7 +49,7 @@ THEOREM = Theorem(
     ),
     parts=(SCALED, PLAIN),
     kind=Kind.EVERY,
-    consequence="Softmax hardens as the temperature falls: unscaled attention is colder.",
+    consequence="A lower temperature makes softmax sharper, and leaving out the scale lowers it.",
     sources=(*temperature.VARIANT.sources, *scaled_dot_product.VARIANT.sources),
     variants=("temperature", "scaled-dot-product", "dot-product"),
 )

@@ -63,10 +63,10 @@ THEOREM = Theorem(
     name="tiled-backward",
     title="The backward pass needs no row of weights: blocks of keys are done one by one",
     statement=(
-        "With the shift m, the denominator D_m and the row sum R stored for each query, the "
-        "weight and the gradient by the score of a key are computed from that key alone. So the "
-        "gradients by the keys and values of a block, which are sums over the queries, read only "
-        "that block, and the gradient by a query is the sum of what the blocks contribute."
+        "With the shift m, the denominator D_m and the row sum R stored for each query, the weight "
+        "of a key and the gradient by its score need no other key. So the gradients by the keys "
+        "and values of a block, which are sums over the queries, read only that block, and the "
+        "gradient by a query is the sum of what the blocks contribute."
     ),
     parts=(REBUILT, SCORES, BY_KEY, BY_VALUE, QUERIES),
     kind=Kind.EVERY,

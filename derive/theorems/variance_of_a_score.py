@@ -70,7 +70,9 @@ SCALED = chain(
 
 THEOREM = Theorem(
     name="variance-of-a-score",
-    title="A dot product of independent entries has variance d; over sqrt(d) it has variance 1",
+    title=(
+        "A dot product of independent entries has variance d; divided by sqrt(d) it has variance 1"
+    ),
     statement=(
         "Let all entries of a query and of a key be independent, each with mean 0 and variance 1. "
         "Their dot product has mean 0 and variance d, and divided by the square root of d it has "
@@ -79,8 +81,9 @@ THEOREM = Theorem(
     parts=(MEAN, VARIANCE, SCALED),
     kind=Kind.EVERY,
     consequence=(
-        "Without the scale, scores grow with the length of the vectors and the softmax hardens: "
-        "nearly all weight falls on one key, and the gradients of the others vanish."
+        "Without the scale, scores grow with the number of dimensions and softmax gets sharper: "
+        "nearly all weight can fall on one key, and the gradients by the scores then nearly "
+        "vanish."
     ),
     sources=scaled_dot_product.VARIANT.sources,
     variants=("scaled-dot-product", "dot-product"),

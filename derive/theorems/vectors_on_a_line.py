@@ -98,15 +98,16 @@ THEOREM = Theorem(
     title='No projection makes "jim" attend most to "football" in the first note',
     statement=(
         "The note's eight vectors stand on one line. Whatever matrices make queries and keys, and "
-        "whatever the scale, the score of a word between two others is a mean of theirs. The "
-        "product of its distances to both ends is not positive, so it is not above both: "
-        '"football" never gets more weight than "jim" and "swimming" alike.'
+        "whatever the scale, the score of a word between two others is a mean of theirs. Take it "
+        "from the scores of both ends: the product of the two differences is never positive. So it "
+        'is not above both, and "football" never gets more weight than both "jim" and "swimming".'
     ),
     parts=(COLLINEAR, BETWEEN, MEAN, NOT_ABOVE_BOTH),
     kind=Kind.SENTENCE,
     consequence=(
         "Attention finds what the vectors hold. For the meaning that the note tells, the vectors "
-        "themselves have to differ: they are learned together with the projections."
+        "themselves have to be others, such as vectors that are learned together with the "
+        "projections."
     ),
     variants=("dot-product", "general"),
 )

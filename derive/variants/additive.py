@@ -42,9 +42,9 @@ VARIANT = Variant(
     title="Additive attention",
     family="Scores",
     summary=(
-        "A network with one hidden layer of d_e units scores each query with each key. It needs "
-        "no dot product, so query and key may differ in length; it costs a hyperbolic tangent for "
-        "every unit and pair."
+        "A network with one hidden layer of d_e units scores each query with each key. It needs no "
+        "dot product, so query and key need not be equally long, though here both have d numbers. "
+        "It costs a hyperbolic tangent for every unit and pair."
     ),
     mechanism=MECHANISM,
     sources=(BAHDANAU,),

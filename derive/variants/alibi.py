@@ -46,9 +46,9 @@ VARIANT = Variant(
     title="Linear biases (ALiBi)",
     family="Positions",
     summary=(
-        "Each score loses the distance of its two tokens times a slope that is the head's own, "
-        "fixed before training. There is no position vector, and longer texts than any in "
-        "training are no different in kind."
+        "From each score the distance of the two tokens is subtracted, times a slope that is the "
+        "head's own and fixed before training. Nothing is added to the tokens themselves, and the "
+        "formula takes texts of any length."
     ),
     mechanism=MECHANISM,
     sources=(PRESS,),

@@ -31,8 +31,8 @@ VARIANT = Variant(
     title="Window on both sides",
     family="Masks",
     summary=(
-        "Query i sees the keys less than 2 places away, before and after it. It serves texts "
-        "that are read as a whole, at a cost of n times the window."
+        "Query i sees the keys less than 2 places away, before and after it. It serves texts that "
+        "are read as a whole, at a cost that grows with n times the window."
     ),
     mechanism=MECHANISM,
     sources=(BELTAGY,),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from derive.formula import K, Q, V
 from derive.options import Options
 from derive.scaled_dot_product import scaled_dot_product_attention
@@ -14,11 +16,11 @@ VARIANT = Variant(
     title="Causal mask",
     family="Masks",
     summary=(
-        "Query i sees the keys up to its own place, so that a token cannot be predicted from "
-        "itself or from what follows it."
+        "Query i sees the keys up to its own place, so that what is computed at a token can "
+        "predict the next one without having seen it."
     ),
     mechanism=scaled_dot_product_attention(Options(causal="top-left")),
-    sources=(VASWANI,),
+    sources=(replace(VASWANI, place="section 3.2.3"),),
     inputs={Q: query(), K: key(), V: value()},
     holds=(
         "rows-sum-to-one",

@@ -82,9 +82,9 @@ VARIANT = Variant(
     family="Normalisers",
     summary=(
         "Each head has two sets of queries and keys, and its weights are the softmax of the first "
-        "scores less m times the softmax of the second. What both give to every key, as noise, "
-        "cancels; weights may be negative, and a row sums to 1 - m. The paper calls m lambda and "
-        "learns one for all heads of a layer."
+        "scores less m times the softmax of the second. Weight that both put on the same keys is "
+        "reduced; weights may be negative, and a row sums to 1 - m. The paper's m is lambda, "
+        "learned for a whole layer, and it normalises each head's result, which is left out here."
     ),
     mechanism=MECHANISM,
     sources=(YE,),

@@ -19,7 +19,7 @@ CHILD = Source(
     2019,
     "Generating long sequences with sparse Transformers",
     "https://arxiv.org/abs/1904.10509",
-    "strided attention, the second of its two patterns",
+    "strided attention, its second head",
 )
 
 STRIDE = 2
@@ -40,8 +40,9 @@ VARIANT = Variant(
     title="Dilated (strided) mask",
     family="Masks",
     summary=(
-        "Query i sees the keys at an even distance back: its own, the one two before, and so on. "
-        "It reaches far at a part of the cost; other heads or layers see what it skips."
+        "Query i sees its own key, the one two places before, and so on: every second key back. "
+        "That is about half of the scores of a causal mask. In the papers other heads or layers "
+        "see what this one skips; Longformer has such gaps in a window."
     ),
     mechanism=MECHANISM,
     sources=(CHILD, BELTAGY),

@@ -23,7 +23,7 @@ VARIANT = Variant(
     family="Scores",
     summary=(
         "A query scores each key by their dot product, and softmax turns the scores into weights. "
-        "It is what both notes compute, with one vector for all three parts."
+        "Both notes compute this, with one vector of each token as query, key and value."
     ),
     mechanism=replace(CROSS, title="dot-product attention"),
     sources=(LUONG,),

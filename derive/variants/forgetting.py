@@ -68,8 +68,9 @@ VARIANT = Variant(
     family="Positions",
     summary=(
         "Each token has a forget gate between 0 and 1 for each head, of which f is the logarithm. "
-        "A score loses what the gates after the key and up to the query say, so that how fast the "
-        "past fades depends on the text. With one constant gate it is ALiBi."
+        "The logarithms of the gates after the key and up to the query are added to a score, so "
+        "that the text decides how fast the past fades. With a constant gate for each head it is "
+        "ALiBi."
     ),
     mechanism=MECHANISM,
     sources=(LIN,),

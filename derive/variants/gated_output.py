@@ -60,8 +60,8 @@ VARIANT = Variant(
     family="Normalisers",
     summary=(
         "The query's token decides, by a sigmoid between 0 and 1 for each number of the result, "
-        "how much of it passes. A token that needs nothing shuts the gate instead of attending "
-        "to a token that does not matter."
+        "how much of it passes. A token that needs nothing from the others can close the gate, "
+        "instead of giving its weight to a token that does not matter."
     ),
     mechanism=MECHANISM,
     sources=(QIU,),

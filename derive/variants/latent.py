@@ -128,10 +128,10 @@ VARIANT = Variant(
     title="Multi-head latent attention",
     family="Compressed keys and values",
     summary=(
-        "A token leaves one short latent vector, row j of C, from which each head makes its key "
-        "and its value, so little is kept for later tokens. Places come in by a rotary part of "
-        "query and key, R_q and R_k, given here as already turned, of which all heads share the "
-        "key."
+        "For each token one short latent vector is kept, row j of C; each head makes its key and "
+        "its value from it. Places come in by a rotary part of query and key, R_q and R_k, given "
+        "here as already turned; all heads share R_k. The paper makes queries from a second latent "
+        "vector, which is left out here."
     ),
     mechanism=MECHANISM,
     sources=(DEEPSEEK,),

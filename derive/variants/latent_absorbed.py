@@ -74,9 +74,9 @@ VARIANT = Variant(
     title="Multi-head latent attention, absorbed",
     family="Compressed keys and values",
     summary=(
-        "The same as latent attention in another order: the map of the keys goes to the query, and "
-        "the map of the values to the weighted sum. No key or value is ever made, so that all "
-        "heads read one latent vector for each token."
+        "The same as latent attention in another order: the map of the keys is applied to the "
+        "query, and the map of the values to the weighted sum. No head makes keys or values of its "
+        "own: all heads read one latent vector and one rotary key for each token."
     ),
     mechanism=MECHANISM,
     sources=(DEEPSEEK,),

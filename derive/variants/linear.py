@@ -16,7 +16,7 @@ F, G = array("F"), array("G")
 KATHAROPOULOS = Source(
     "Katharopoulos, Vyas, Pappas and Fleuret",
     2020,
-    "Transformers are RNNs: Fast autoregressive transformers with linear attention",
+    "Transformers are RNNs: Fast autoregressive Transformers with linear attention",
     "https://arxiv.org/abs/2006.16236",
     "section 3.2, equations 4 and 5",
 )

@@ -102,8 +102,8 @@ VARIANT = Variant(
     family="Compressed keys and values",
     summary=(
         "Learned matrices E and F mix the n keys and values into n_p rows, and attention runs over "
-        "these rows. The cost grows with n n_p instead of n squared; the number of tokens is "
-        "fixed by the shape of E, and no row belongs to one token, so there is no causal mask."
+        "these rows. The cost grows with n times n_p instead of n squared. The shape of E fixes "
+        "the number of tokens, and no row belongs to one token, so there is no causal mask."
     ),
     mechanism=MECHANISM,
     sources=(WANG,),

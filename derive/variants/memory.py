@@ -79,8 +79,9 @@ VARIANT = Variant(
     family="Compressed keys and values",
     summary=(
         "Besides the tokens' keys and values there are n_p learned ones, the same for every text, "
-        "in one softmax with them. They can hold what is always true, which a feed-forward layer "
-        "would otherwise; what they take is missing from the tokens' weights."
+        "in one softmax with them. In the paper they take the place of a feed-forward layer. The "
+        "weight that they get is missing from the tokens' weights. The paper's relative positions "
+        "are left out here."
     ),
     mechanism=MECHANISM,
     sources=(SUKHBAATAR,),

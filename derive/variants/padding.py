@@ -27,8 +27,9 @@ VARIANT = Variant(
     title="Padding mask",
     family="Masks",
     summary=(
-        "M is 1 for a real token and 0 for one that only makes sentences of a batch equally long. "
-        "No query sees a key that is padding; here the last two tokens are taken for padding."
+        "M is 1 for a real token and 0 for one that only makes the sentences of a batch equally "
+        "long; torch marks the latter instead. No query sees a key that is padding; here the last "
+        "two tokens are taken for padding."
     ),
     mechanism=scaled_dot_product_attention(Options(mask="j")),
     sources=(TORCH,),

@@ -18,7 +18,7 @@ CHOROMANSKI = Source(
     2021,
     "Rethinking attention with Performers",
     "https://arxiv.org/abs/2009.14794",
-    "section 2.3, lemma 1",
+    "lemma 1",
 )
 
 FEATURES = Choice(
@@ -51,8 +51,8 @@ VARIANT = Variant(
     summary=(
         "Linear attention with features drawn at random: the mean of F_ip G_jp over normally "
         "distributed rows of W is exp(q . k) / n_p, so that n_p features together estimate the "
-        "exponential of softmax. The square root of d is left out here; the paper divides queries "
-        "and keys by its root first."
+        "exponential of softmax. As in the paper, no score is divided by the square root of d: "
+        "queries and keys can contain that factor."
     ),
     mechanism=MECHANISM,
     sources=(CHOROMANSKI,),

@@ -50,8 +50,9 @@ VARIANT = Variant(
     family="Heads",
     summary=(
         "A learned vector u takes the place of the query and asks all texts the same question. "
-        "With a single row of u a text of any length becomes one vector: a mean of its tokens, "
-        "weighted by how much they matter."
+        "With a single row of u a text of any length becomes one vector: a mean of its tokens by "
+        "their weights. The formula is that of the first paper; the second pools with learned "
+        "queries and multi-head attention."
     ),
     mechanism=MECHANISM,
     sources=(YANG, LEE),

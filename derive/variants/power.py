@@ -30,7 +30,7 @@ VARIANT = Variant(
     summary=(
         "A score is raised to an even power, here 2, instead of going through an exponential. A "
         "power of a dot product is a dot product of longer vectors, so the sum over the keys can "
-        "be made once for all queries; the 1 in the denominator keeps it from zero."
+        "be made once for all queries. The 1 in the denominator keeps it from zero."
     ),
     mechanism=Mechanism("polynomial attention", (dot_product(), even_power(2), weighted_sum())),
     sources=(KACHAM, BUCKMAN),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from derive.formula import (
     Choice,
     K,
@@ -62,11 +64,11 @@ VARIANT = Variant(
     title="Self-attention with trainable projections",
     family="Scores",
     summary=(
-        "Every token asks, is asked and answers through a matrix of its own, and training moves "
-        "the three matrices. What a token asks for need not be what it offers."
+        "Three matrices, which training moves, make a query, a key and a value of each token. So "
+        "what a token asks for need not be what it offers."
     ),
     mechanism=MECHANISM,
-    sources=(VASWANI, RASCHKA),
+    sources=(replace(VASWANI, place="section 3.2.2, one head"), RASCHKA),
     inputs={
         x: tokens(),
         W_q: linear(QUERY_WEIGHTS[:1]),

@@ -46,8 +46,8 @@ VARIANT = Variant(
     family="Scores",
     summary=(
         "Queries and keys are divided by their lengths, so that a score is their cosine times a "
-        "learned number g, here one for each head. No score exceeds g, and a long vector does "
-        "not win by its length."
+        "learned number g, here one for each head. With g above 0 no score exceeds it, and a long "
+        "vector does not win by its length."
     ),
     mechanism=MECHANISM,
     sources=(HENRY,),

@@ -17,7 +17,7 @@ B, w = array("B"), array("w")
 RAFFEL = Source(
     "Raffel et al.",
     2020,
-    "Exploring the limits of transfer learning with a unified text-to-text transformer",
+    "Exploring the limits of transfer learning with a unified text-to-text Transformer",
     "https://arxiv.org/abs/1910.10683",
     "section 2.1",
 )
@@ -58,7 +58,8 @@ VARIANT = Variant(
     summary=(
         "Each score gains a learned number that depends on the head and on how far the key stands "
         "before or after the query; the dot product is not scaled. In T5 far distances share a "
-        "number, its buckets; here every distance has its own, as in T5's encoder up to 7 tokens."
+        "number, its buckets; here every distance has its own, as those up to 7 have in T5's "
+        "encoder."
     ),
     mechanism=MECHANISM,
     sources=(RAFFEL,),

@@ -19,7 +19,7 @@ SUN = Source(
     2023,
     "Retentive network: A successor to Transformer for large language models",
     "https://arxiv.org/abs/2307.08621",
-    "section 2.1, equation 5",
+    "section 2.1, equations 5 and 6",
 )
 
 DECAY = Choice(

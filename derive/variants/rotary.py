@@ -46,7 +46,7 @@ X_q, Y_q, X_k, Y_k = array("X_q"), array("Y_q"), array("X_k"), array("Y_k")
 SU = Source(
     "Su et al.",
     2021,
-    "RoFormer: Enhanced transformer with rotary position embedding",
+    "RoFormer: Enhanced Transformer with rotary position embedding",
     "https://arxiv.org/abs/2104.09864",
     "section 3.2.2",
 )

@@ -45,8 +45,8 @@ VARIANT = Variant(
     family="Normalisers",
     summary=(
         "The sigmoid of a score is its weight, whatever the other scores are, so that no row has "
-        "to be summed. The number b keeps the weights of a row near a sum of 1: the paper takes "
-        "minus the logarithm of n, here to two decimals."
+        "to be summed. A number b for each head makes up for many keys, whose weights would add up "
+        "to much: the paper takes minus the logarithm of n, here to two decimals."
     ),
     mechanism=MECHANISM,
     sources=(RAMAPURAM,),

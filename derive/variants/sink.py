@@ -19,6 +19,7 @@ OPENAI = Source(
     2025,
     "gpt-oss-120b & gpt-oss-20b model card",
     "https://arxiv.org/abs/2508.10925",
+    "section 2.2",
 )
 
 XIAO = Source(
@@ -39,9 +40,9 @@ VARIANT = Variant(
     title="Attention sink",
     family="Normalisers",
     summary=(
-        "Each head has a learned number b in its denominator: the score of a key that has no "
-        "value. The weight that the sink takes need not go to a token that does not matter, such "
-        "as the first."
+        "Each head has a learned number b, and e^b is added to its denominators, as if there were "
+        "one more key with score b and value 0. The weight that this sink takes need not go to a "
+        "token that does not matter, such as the first."
     ),
     mechanism=MECHANISM,
     sources=(OPENAI, XIAO),

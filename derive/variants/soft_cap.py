@@ -24,8 +24,8 @@ VARIANT = Variant(
     family="Score modifications",
     summary=(
         "A hyperbolic tangent keeps every score between -2 and 2, while small scores stay nearly "
-        "as they are, so that no key can take all of the weight. Gemma 2 caps at 50; here the "
-        "cap is 2 and queries are four times as long as elsewhere, so that it shows."
+        "as they are, so that no weight of a row is more than e^4 times another. Gemma 2 caps at "
+        "50; here the cap is 2 and queries are four times as long as elsewhere, so that it shows."
     ),
     mechanism=scaled_dot_product_attention(Options(soft_cap=Integer(2))),
     sources=(GEMMA,),

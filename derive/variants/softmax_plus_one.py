@@ -22,8 +22,8 @@ VARIANT = Variant(
     family="Normalisers",
     summary=(
         "The denominator has 1 added to it, as if there were one more key with score 0 and value "
-        "0. A head that finds nothing then adds almost nothing, where softmax would make it "
-        "choose."
+        "0. A head that finds nothing can then add almost nothing, where softmax has to share out "
+        "the whole weight."
     ),
     mechanism=Mechanism(
         "scaled dot-product attention, softmax plus one",

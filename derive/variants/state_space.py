@@ -1,4 +1,4 @@
-"""Mamba-2's state space dual: a decay for each token, one for all dimensions."""
+"""Mamba-2's state space duality: a decay for each token, one for all dimensions."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ VARIANT = Variant(
     summary=(
         "Each token has a decay between 0 and 1, of which f is the logarithm, and a score is "
         "multiplied by the decays of all tokens after the key up to the query. It is a state space "
-        "model with one number for its state matrix: queries are its C, keys its B, values its "
-        "input."
+        "model whose state matrix is a number times the identity: queries are its C, keys its B, "
+        "values its input."
     ),
     mechanism=MECHANISM,
     sources=(DAO,),

@@ -24,8 +24,8 @@ VARIANT = Variant(
     family="Scores",
     summary=(
         "Each score is divided by the sum of its row, so that the weights sum to 1. It is the "
-        "first note's first way to normalise; where scores have both signs, weights may be "
-        "negative or above 1, and where they sum to zero there are none."
+        "first note's first way to normalise. Where scores have both signs, weights may be "
+        "negative or above 1, and where a row of scores sums to zero they are not defined."
     ),
     mechanism=Mechanism(
         "attention normalised by the sum", (dot_product(), by_sum(), weighted_sum())

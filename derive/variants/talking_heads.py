@@ -83,9 +83,9 @@ VARIANT = Variant(
     title="Talking heads",
     family="Heads",
     summary=(
-        "Learned matrices mix the scores of all heads before softmax, and the weights of all "
-        "heads after it, so that heads can agree on where to look. There may be different "
-        "numbers of heads for scores, for softmax and for values."
+        "Learned matrices mix the scores of all heads before softmax, and the weights of all heads "
+        "after it, so that each head's weights can depend on every head's scores. There may be "
+        "different numbers of heads for scores, for softmax and for values."
     ),
     mechanism=MECHANISM,
     sources=(SHAZEER,),

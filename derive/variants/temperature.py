@@ -37,8 +37,9 @@ VARIANT = Variant(
     title="Temperature",
     family="Score modifications",
     summary=(
-        "Scores are divided by a temperature T, one for each head. Below 1 it sharpens the "
-        "weights towards the best key, above 1 it flattens them towards equal ones."
+        "Scores are divided by a positive temperature T, one for each head. Below 1 it sharpens "
+        "the weights towards the largest score, above 1 it flattens them towards equal ones. The "
+        "source divides the scores of a classifier in this way."
     ),
     mechanism=MECHANISM,
     sources=(HINTON,),

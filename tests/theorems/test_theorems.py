@@ -8,7 +8,7 @@ import pytest
 from sympy import Indexed
 
 import derive.theorems
-from derive.publish.theorem_writing import written
+from derive.publish.proof_writing import written
 from derive.theorems import THEOREMS
 from derive.theorems.checking import recheck_theorem
 from derive.theorems.theorem import Agreement, Chain, Comparison, Induction, Kind

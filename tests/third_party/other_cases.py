@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from numeric.implementations.importing import file_of, part_of, standing_in
 from tests.third_party.by_hand import attention, causal, merged, split
 from tests.third_party.case import Called, Case, Comparison, call, tokens
-from tests.third_party.loading import file_of, part_of, standing_in
 
 
 def _against(module: Any, by_hand: Callable[..., Any], **shapes: tuple[int, ...]) -> Comparison:

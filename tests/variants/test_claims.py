@@ -4,11 +4,12 @@ import dataclasses
 from fractions import Fraction
 
 import pytest
-from sympy import Rational, cos, exp, sin, sqrt
+from sympy import Indexed, Integer, Rational, cos, exp, sin, sqrt
 
 from derive.argument_check import recheck_argument
 from derive.binding import same
 from derive.brackets import AtMost, Below, Equals
+from derive.claims import weights
 from derive.claims.bounds import SCORES_BOUNDED
 from derive.claims.causality import CAUSAL
 from derive.claims.claim import Structural
@@ -374,6 +375,20 @@ def test_an_argument_that_leaves_an_equation_out_is_refused():
     part = argument(CAUSAL_ONE, CAUSAL)
     with pytest.raises(DerivationError, match="every equation"):
         recheck_argument(dataclasses.replace(part, lines=part.lines[1:]), subject_of(CAUSAL_ONE))
+
+
+def test_a_wrong_rule_proves_a_falsehood_and_the_recheck_catches_it(monkeypatch):
+    def forget_the_shift(expression):
+        return expression.replace(
+            lambda part: isinstance(part, Indexed) and str(part.base) == "t",
+            lambda _part: Integer(0),
+        )
+
+    monkeypatch.setattr(weights, "split_exponentials", forget_the_shift)
+    found = ATLAS["softmax-plus-one"]
+    false = SHIFT_INVARIANT.prove(subject_of(found))
+    with pytest.raises(DerivationError, match="an exponential of a sum"):
+        recheck_proof(false, subject_of(found))
 
 
 def test_a_false_step_in_a_chain_over_heads_is_caught():
