@@ -23,10 +23,11 @@ from derive.claims.chains import changed
 from derive.claims.claim import Kind, Line, Structural
 from derive.claims.limits import at_zero
 from derive.claims.places import alike_tokens
+from derive.claims.shorter import shortened
 from derive.claims.subject import Subject
 from derive.derivation import DerivationError, is_zero
 from derive.elements import Elements
-from derive.formula import UPPER_LIMIT, a
+from derive.formula import UPPER_LIMIT, a, n, n_q
 from derive.small_sizes import shapes_at, small_sizes
 from derive.witness import entries_of, entry_name, surely_below
 from derive.written_out import named_entries
@@ -106,17 +107,42 @@ class _Check:
                     places = [read.indices[t] for t in self.subject.token_axes(read.base)]
                     if any(later > place[axis] for later in places):
                         raise DerivationError(f"{entry_name(target, place)} reads {read}")
-        return f"{results.size} results of {TOKENS} tokens read no later one"
+        without = self.with_one_less(self.named(), target, first=False)
+        earlier = [slice(None)] * results.ndim
+        earlier[axis] = slice(0, -1)
+        self.same(results[tuple(earlier)], without)
+        return (
+            f"{results.size} results of {TOKENS} tokens read no later one, "
+            f"{without.size} stay without the last token"
+        )
 
     def places(self, _lines: tuple[Line, ...]) -> str:
-        """Give every token the same vectors: then a score can only depend on the difference."""
+        """Look whether scores change from place to place, and with what stands before the text.
+
+        Where every token has the same vectors, a score can only depend on the difference.
+        """
         target = self.subject.scores.base
         scores = self.written(alike_tokens(self.subject, self.named()), target)
         self.same(scores[..., :-1, :-1], scores[..., 1:, 1:])
-        return f"{scores[..., 1:, 1:].size} scores compared with those one place on"
+        named = self.named()
+        without = self.with_one_less(named, target, first=True)
+        self.same(self.written(named, target)[..., 1:, 1:], without)
+        return (
+            f"{scores[..., 1:, 1:].size} scores compared with those one place on, "
+            f"{without.size} with those of the text without its first token"
+        )
+
+    def with_one_less(
+        self, inputs: Mapping[IndexedBase, Any], target: IndexedBase, first: bool
+    ) -> Any:
+        """Write an array out for the text without its first token, or without its last."""
+        sizes = {**self.sizes, n: TOKENS - 1, n_q: TOKENS - 1}
+        shorter = shortened(self.subject, inputs, sizes, first)
+        stages = self.subject.upstream([target])
+        return Elements(Symbolic(), shorter, sizes).run(stages)[target]
 
     def continuity(self, lines: tuple[Line, ...]) -> str:
-        """Write out what is divided by at beta = 0."""
+        """Write the weights out at beta = 0, and what is divided by."""
         stages = at_zero(self.subject)
         made = {stage.array for stage in stages}
         read = {base for stage in stages for base in stage.reads} - made
@@ -129,7 +155,13 @@ class _Check:
         elements.run(stages)
         finals = {entry.base for entry in self.subject.finals}
         looked_at = 0
-        for line in lines:
+        *below_the_line, about_weights = lines
+        weights = elements.arrays[about_weights.about.base]
+        for row in numpy.ndindex(*weights.shape[:-1]):
+            seen = [weight for weight in weights[row] if weight != 0]
+            if not all(is_zero(weight - seen[0]) for weight in seen):
+                raise DerivationError(f"at beta = 0 the weights {seen} of one row differ")
+        for line in below_the_line:
             below = changed(line.about, finals, lambda _score: Integer(0))
             free = sorted(below.free_symbols & UPPER_LIMIT.keys(), key=str)
             for place in product(*(range(1, self.sizes[UPPER_LIMIT[t]] + 1) for t in free)):
@@ -137,7 +169,8 @@ class _Check:
                 if not entry.is_positive:
                     raise DerivationError(f"SymPy does not find {entry} positive at beta = 0")
                 looked_at += 1
-        return f"{looked_at} denominators positive at beta = 0"
+        found = f"{weights.size} weights at beta = 0 compared in their rows"
+        return f"{found}, {looked_at} denominators positive" if looked_at else found
 
     def shares(self, _lines: tuple[Line, ...]) -> str:
         """Make scores far apart, and look whether a key that is beaten keeps weight."""

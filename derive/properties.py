@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from sympy import Expr, Indexed, Pow
+from sympy import Expr, Pow
 
 from derive.attention import MECHANISMS
+from derive.brackets import AtMost
 from derive.claims.claim import Claim, Proof
 from derive.claims.contexts import CONTEXT_IS_PRODUCT, IN_HULL
 from derive.claims.forms import FORMS_AGREE
@@ -83,14 +84,19 @@ def settle(
 
 
 def nonzero_conditions(subject: Subject, claim: Claim) -> tuple[Expr, ...]:
-    """Return what the arrays of a claim divide by that is not positive for all inputs."""
+    """Return what the arrays of a claim divide by, or take a root of, that may not be allowed.
+
+    What is divided by must not be zero, what stands under a root not be negative.
+    """
     signs = known_signs(subject)
     doubtful: dict[Expr, None] = {}
     for stage in subject.upstream(claim.about(subject)):
         for power in sorted(stage.value.atoms(Pow), key=str):
-            below = power.exp.is_negative and power.base.has(Indexed)
-            if below and signs.of(power.base) is not Sign.POSITIVE:
+            sign = signs.of(power.base)
+            if power.exp.is_negative and sign is not Sign.POSITIVE:
                 doubtful[power.base] = None
+            if not power.exp.is_integer and sign is Sign.UNKNOWN:
+                doubtful[AtMost(0, power.base)] = None
     return tuple(doubtful)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from sympy import Add, Dummy, Expr, Integer, Mul, Sum, Symbol, exp, expand_mul
+from sympy import Add, Dummy, Expr, Indexed, Integer, Mul, Sum, Symbol, exp, expand_mul
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from derive.binding import freshen, rename, same
+from derive.binding import at, freshen, rename, same
 from derive.formula import UPPER_LIMIT, FormulaError, Stage, opened
 
 Rule = Callable[[Expr], Expr]
@@ -38,8 +38,14 @@ def rewrite(left: Expr, right: Expr) -> Rule:
 
 
 def unfold(stage: Stage) -> Rule:
-    """Put the definition of an array in place of its entries."""
-    return rewrite(stage.target, stage.value)
+    """Put the definition of an array in place of its entries, those at computed places too."""
+
+    def rule(expression: Expr) -> Expr:
+        if isinstance(expression, Indexed) and expression.base == stage.array:
+            return at(stage, expression.indices)
+        return _rebuild(expression, rule) if expression.args else expression
+
+    return rule
 
 
 def fold(stage: Stage) -> Rule:
@@ -157,13 +163,13 @@ def matches(
         if type(pattern) is not type(expression):
             return
         (left, inner, *limits), (right, other, *other_limits) = opened(pattern), opened(expression)
-        if limits != other_limits:
-            return
         shared = Dummy(inner.name, **inner.assumptions0)
         left, right = left.xreplace({inner: shared}), right.xreplace({other: shared})
-        for found in matches(left, right, variables, binding):
-            if shared not in {t for v in found.values() for t in v.free_symbols}:
-                yield found
+        # A sum may end at an index, which then has to be the same one inside.
+        for ends in _match_ordered(tuple(limits), tuple(other_limits), variables, binding):
+            for found in matches(left, right, variables, ends):
+                if shared not in {t for v in found.values() for t in v.free_symbols}:
+                    yield found
     elif not (variables & pattern.free_symbols or pattern.has(ExprWithLimits)):
         if pattern == expression:
             yield dict(binding)

@@ -98,6 +98,10 @@ class KnownSigns:
         bare = _replaced(expression, dict.fromkeys(flags, Integer(1)))
         return bool(flags) and not bare.free_symbols
 
+    def keeps(self, expression: Expr) -> bool:
+        """Tell whether an expression that ``chooses`` is 0, or else always the same number."""
+        return self.chooses(expression) and len(set(self._values(expression)) - {0}) == 1
+
     def _terms(self, expression: Add) -> Sign:
         signs = [self.of(part) for part in expression.args]
         if min(signs) is not Sign.UNKNOWN:
@@ -118,7 +122,10 @@ class KnownSigns:
     def _sum(self, expression: Sum) -> Sign:
         body, index, low, high = opened(freshen(expression))
         sign = self.of(body)
-        if sign is not Sign.NOT_NEGATIVE or low != 1:
+        if low != 1 or not (high.is_integer and high.is_positive):
+            # There may be no term at all, and then the sum is 0.
+            return min(sign, Sign.NOT_NEGATIVE)
+        if sign is not Sign.NOT_NEGATIVE:
             return sign
         # One term that is surely there and positive is enough: that of the first place, or that
         # of another index that counts as far.
@@ -133,16 +140,22 @@ class KnownSigns:
 
     def _flags(self, expression: Expr) -> Sign:
         """Try every value of the brackets and of the entries of masks in an expression."""
-        flags = sorted(_atoms(expression, self._is_flag), key=str)
-        if len(flags) > MOST_BRACKETS or not self.chooses(expression):
+        values = self._values(expression) if self.chooses(expression) else []
+        if not values:
             return Sign.UNKNOWN
-        values = [
-            _replaced(expression, dict(zip(flags, map(Integer, choice), strict=True)))
-            for choice in product((0, 1), repeat=len(flags))
-        ]
         if all(value.is_positive for value in values):
             return Sign.POSITIVE
         return Sign.NOT_NEGATIVE if all(v.is_nonnegative for v in values) else Sign.UNKNOWN
+
+    def _values(self, expression: Expr) -> list[Expr]:
+        """Return all values that flags give an expression; nothing where there are too many."""
+        flags = sorted(_atoms(expression, self._is_flag), key=str)
+        if len(flags) > MOST_BRACKETS:
+            return []
+        return [
+            _replaced(expression, dict(zip(flags, map(Integer, choice), strict=True)))
+            for choice in product((0, 1), repeat=len(flags))
+        ]
 
     def _is_flag(self, expression: Expr) -> bool:
         entry = isinstance(expression, Indexed) and expression.base in self.indicators

@@ -16,9 +16,10 @@ from derive.binding import freshen
 from derive.brackets import AtMost, Below, Bracket, Equals
 from derive.claims.claim import Claim, Line, Proof, Structural
 from derive.claims.permutations import asks_for_each_token, of_result
+from derive.claims.shorter import without_a_token
 from derive.claims.subject import Subject
 from derive.derivation import DerivationError
-from derive.formula import Stage, n, opened
+from derive.formula import Stage, opened
 from derive.witness import Difference, Reading, first_difference
 
 Facts = frozenset[tuple[Expr, Expr]]
@@ -29,8 +30,9 @@ Facts = frozenset[tuple[Expr, Expr]]
 class Reach:
     """Which tokens an array's entry can depend on, and where it can be other than zero.
 
-    Tokens up to the last of the places at ``axes``, or all where that is None. ``zero_unless``
-    pairs axes: the entry is zero unless the place at the first is at most that at the second.
+    Tokens up to the last of the places at ``axes``, or all where that is None: then it may also
+    depend on how many there are. ``zero_unless`` pairs axes: the entry is zero unless the place at
+    the first is at most that at the second.
     """
 
     axes: frozenset[int] | None
@@ -57,7 +59,7 @@ def _earlier(subject: Subject) -> Proof:
 def _said(stage: Stage, reach: Reach) -> str:
     letters = stage.target.indices
     if reach.axes is None:
-        depends = "depends on all tokens"
+        depends = "depends on all tokens, or on how many there are"
     elif not reach.axes:
         depends = "depends on no token"
     else:
@@ -102,6 +104,8 @@ class _Earlier:
         """Return places such that the part depends on no token after all of them."""
         if isinstance(part, Indexed):
             return self.entry(part)
+        if self.subject.counts_tokens(part):
+            return {ALL}
         if isinstance(part, Mul):
             for factor in part.args:
                 facts = facts | self.facts(factor)
@@ -120,10 +124,14 @@ class _Earlier:
     def bounded(self, part: ExprWithLimits, facts: Facts) -> set[Expr]:
         """Return the places of a sum or maximum, none of them its own index."""
         body, index, _, high = opened(freshen(part))
-        if high != n and high not in self.subject.relations:
+        over_all = self.subject.counts_tokens(high)
+        if not over_all:
             facts = facts | {(index, high)}
         facts = facts | self.facts(body)
         found: set[Expr] = set()
+        # One more token adds a term. It is 0 where a fact keeps it out, and 0 changes a sum alone.
+        if over_all and not (isinstance(part, Sum) and self.limits(index, facts)):
+            found.add(ALL)
         for top in self.tops(body, facts):
             if index not in top.free_symbols:
                 found.add(top)
@@ -172,6 +180,25 @@ class _Earlier:
 
 
 def _sees_later(subject: Subject, reading: Reading) -> Difference | None:
+    """Change the later tokens, or leave them out, and look at the results of the others."""
+    return _sees_change(subject, reading) or _sees_number(subject, reading)
+
+
+def _sees_number(subject: Subject, reading: Reading) -> Difference | None:
+    """Leave the last token out."""
+    shorter = without_a_token(subject, reading, first=False)
+    if shorter is None:
+        return None
+    stages = subject.mechanism.stages
+    before, after = (each.run(stages)[subject.result] for each in (reading, shorter))
+    (axis,) = subject.token_axes(subject.result)
+    earlier = [slice(None)] * before.ndim
+    earlier[axis] = slice(0, -1)
+    found = first_difference(subject.result, before[tuple(earlier)], after)
+    return found and replace(found, entry=f"{found.entry}, without the last token,")
+
+
+def _sees_change(subject: Subject, reading: Reading) -> Difference | None:
     """Change every token but the first, and look at the first one's result."""
     stages = subject.mechanism.stages
     before = reading.run(stages)[subject.result]

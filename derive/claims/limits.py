@@ -60,8 +60,9 @@ def at_zero(subject: Subject) -> tuple[Stage, ...]:
 
 def _uniform_when_hot(subject: Subject) -> Proof:
     stages = at_zero(subject)
-    continuous = Structural("continuity", tuple(_continuity(subject, stages)))
     weight = stages[-1].target
+    same = Line(weight, "the same number for all keys that a query sees, at beta = 0")
+    continuous = Structural("continuity", (*_continuity(subject, stages), same))
     reasons = [
         *[(f"the definition of {s.array}, at beta = 0", unfold(s)) for s in reversed(stages)],
         ("equal terms are counted", count_equal),
@@ -70,12 +71,10 @@ def _uniform_when_hot(subject: Subject) -> Proof:
     goal: Expr = weight
     for _, rule in reasons:
         goal = rule(goal)
-    chooses = known_signs(subject).chooses
-    rest = Mul(*(factor for factor in Mul.make_args(goal) if not chooses(factor)))
-    if subject.key in rest.free_symbols:
+    of_key = Mul(*(factor for factor in Mul.make_args(goal) if factor.has(subject.key)))
+    if of_key.has(subject.key) and not known_signs(subject).keeps(of_key):
         raise DerivationError(f"at beta = 0 the weight {goal} depends on the key")
-    found = chain(weight, goal, reasons, defining(stages))
-    return (found, continuous) if continuous.lines else (found,)
+    return chain(weight, goal, reasons, defining(stages)), continuous
 
 
 def _continuity(subject: Subject, stages: tuple[Stage, ...]) -> Iterator[Line]:

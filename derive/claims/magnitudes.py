@@ -78,11 +78,16 @@ class Magnitudes:
             body, index, low, high = opened(freshen(part))
             self.because("a sum is at most the sum of its terms' magnitudes")
             return Sum(self.of(body), (index, low, high))
-        if isinstance(part, Pow) and (part.exp.is_positive or not self.moves(part.base)):
+        if isinstance(part, Pow) and (part.exp.is_positive or self.is_exact(part.base)):
             return Pow(self.of(part.base), part.exp)
         if part.is_number or part.is_Symbol:
             return abs(part)
         raise DerivationError(f"nothing bounds {part}")
+
+    def is_exact(self, part: Expr) -> bool:
+        """Tell whether the bound on a part is its magnitude, so that it may be divided by."""
+        plain = isinstance(part, Indexed) or part.is_positive or part.is_number
+        return bool(plain) and not self.moves(part)
 
     def because(self, words: str) -> Expr:
         """Note why something is at most 1."""
@@ -91,17 +96,14 @@ class Magnitudes:
 
     def moves(self, part: Expr) -> bool:
         """Tell whether tokens change a part."""
-        return any(
-            self.subject.from_tokens(entry.base) or entry.base in self.known
-            for entry in part.atoms(Indexed)
-        )
+        return any(self.subject.made_of_tokens(entry.base) for entry in part.atoms(Indexed))
 
     def entry(self, entry: Indexed) -> Expr:
         """Bound an entry by its equation; one that is the same for all texts bounds itself."""
         if entry.base in self.known:
             stage, bound = self.known[entry.base]
             return rename(bound, dict(zip(stage.target.indices, entry.indices, strict=True)))
-        if self.subject.from_tokens(entry.base):
+        if self.subject.made_of_tokens(entry.base):
             raise DerivationError(f"{entry} may be any number")
         # SymPy makes |u| of the root of a real number's square, for which formulas have no sign; of
         # a number that it does not know to be real it leaves the root as it is.

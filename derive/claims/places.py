@@ -28,6 +28,7 @@ from derive.binding import freshen, same
 from derive.brackets import AtMost, Bracket
 from derive.claims.chains import chain, everywhere, unfolded
 from derive.claims.claim import Claim, Line, Proof, Structural
+from derive.claims.shorter import without_a_token
 from derive.claims.subject import Subject
 from derive.claims.weights import has_scores
 from derive.derivation import DerivationError
@@ -87,20 +88,29 @@ class _Moved:
         if part in self.places:
             self.seen = True
             return self.places[part]
+        if self.subject.counts_tokens(part):
+            raise DerivationError(f"{part} counts the tokens, of which there are t more")
         if isinstance(part, Indexed):
-            axes = self.subject.token_axes(part.base)
-            tokens = axes if self.subject.from_tokens(part.base) else ()
-            return part.base[
-                tuple(
-                    index if axis in tokens and index.is_Symbol else self.later(index)
-                    for axis, index in enumerate(part.indices)
-                )
-            ]
+            return self.entry(part)
         if isinstance(part, ExprWithLimits):
             return self.summed(part)
         if not part.args:
             return part
         return part.func(*(self.later(argument) for argument in part.args))
+
+    def entry(self, entry: Indexed) -> Expr:
+        """Move the places that an entry is read at, where they are not the names of its tokens."""
+        sizes = self.subject.shapes[entry.base]
+        indices = []
+        for index, size in zip(entry.indices, sizes, strict=True):
+            names_token = size == n and self.subject.from_tokens(entry.base)
+            if names_token and index not in self.places:
+                raise DerivationError(f"{entry} names a token by its place in the whole text")
+            # A table by distance counts to 2 n - 1, and has its middle, entry n, for distance 0.
+            middle = {n: Integer(0)} if size != n and size.has(n) else {}
+            moved = self.later(index.xreplace(middle)) if not names_token else index
+            indices.append(moved)
+        return entry.base[tuple(indices)]
 
     def summed(self, part: ExprWithLimits) -> Expr:
         body, index, low, high = opened(part)
@@ -108,25 +118,27 @@ class _Moved:
         running = [f for f in factors if isinstance(f, AtMost) and f.args[0] == index]
         rest = Mul(*(factor for factor in factors if factor not in running))
         ends_at_token = len(running) == 1 and running[0].args[1] in self.places
-        if ends_at_token and isinstance(part, Sum) and not rest.free_symbols & self.places.keys():
+        names_alone = not rest.free_symbols & self.places.keys() and not self.counted(rest, index)
+        if ends_at_token and isinstance(part, Sum) and low == 1 and names_alone:
             # A sum up to the place of a token has t terms more before, the same for every token.
             self.seen = True
             more = IndexedBase("before", real=True)[rest.xreplace({index: Integer(1)})]
             return part + more
-        if high == n and self.counted(body, index):
-            raise DerivationError(f"{part} counts with the place of every token")
+        if self.subject.counts_tokens(high):
+            raise DerivationError(f"{part} goes over all tokens, of which there are t more")
         return part.func(self.later(body), (index, low, self.later(high)))
 
     def counted(self, part: Expr, index: Symbol) -> bool:
-        """Tell whether an index of tokens is more than the name of a token's entry."""
+        """Tell whether places are more than the names that ``index`` gives to tokens' entries."""
         if isinstance(part, Indexed):
             axes = self.subject.token_axes(part.base)
             tokens = axes if self.subject.from_tokens(part.base) else ()
             return any(
-                index in place.free_symbols and not (axis in tokens and place == index)
+                place != index if axis in tokens else place.has(index, n)
                 for axis, place in enumerate(part.indices)
             )
-        return part == index or any(self.counted(argument, index) for argument in part.args)
+        counts = part == index or self.subject.counts_tokens(part)
+        return counts or any(self.counted(argument, index) for argument in part.args)
 
 
 def _settled(expression: Expr) -> Expr:
@@ -187,6 +199,28 @@ def alike_tokens(subject: Subject, inputs: Arrays) -> Arrays:
 
 
 def _absolute(subject: Subject, reading: Reading) -> Difference | None:
+    """Compare scores one place on, and those of the text without its first token."""
+    return _one_place_on(subject, reading) or _without_the_first(subject, reading)
+
+
+def _without_the_first(subject: Subject, reading: Reading) -> Difference | None:
+    shorter = without_a_token(subject, reading, first=True)
+    if shorter is None:
+        return None
+    target = subject.scores.base
+    stages = subject.upstream([target])
+    longer, left = (each.run(stages)[target] for each in (reading, shorter))
+    for place, before in entries_of(left):
+        moved = (*place[:-2], place[-2] + 1, place[-1] + 1)
+        after = longer[tuple(p - 1 for p in moved)]
+        if surely_different(before, after):
+            name = entry_name(target, moved)
+            text = f"{entry_name(target, place)} without the first token, {shown(before)}"
+            return Difference(name, text, shown(after))
+    return None
+
+
+def _one_place_on(subject: Subject, reading: Reading) -> Difference | None:
     target = subject.scores.base
     scores = reading.run(subject.upstream([target]))[target]
     for place, before in entries_of(scores[..., :-1, :-1]):

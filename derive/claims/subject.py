@@ -150,6 +150,15 @@ class Subject:
         given = self.fixed | self.mechanism.indicators
         return base not in given and bool(self.token_axes(base))
 
+    def made_of_tokens(self, base: IndexedBase) -> bool:
+        """Tell whether an array comes from the tokens, with an axis of them or without."""
+        read = {array for stage in self.upstream([base]) for array in stage.reads}
+        return bool({base, *read} & set(self.tokens))
+
+    def counts_tokens(self, size: Expr) -> bool:
+        """Tell whether a size is how many tokens there are."""
+        return size == n or bool(self.relations.get(size) == n)
+
     def upstream(
         self, targets: Iterable[IndexedBase], given: Iterable[IndexedBase] = ()
     ) -> tuple[Stage, ...]:

@@ -52,6 +52,28 @@ def implementations(request: Request) -> Markup:
     return render("implementations", rows=rows, command=record.command)
 
 
+def summary(evidence: AtlasEvidence, _request: Request) -> Markup:
+    """Return how many checks of each kind the atlas has, and the command that repeats them."""
+    decided = [found.verdict for row in evidence.mechanisms for found in row.properties]
+    programs = [found for row in evidence.theorems for found in row.programs]
+    numbers = [found for row in evidence.mechanisms for found in row.numbers]
+    record = recorded()
+    return render(
+        "atlas_summary",
+        evidence=evidence,
+        proved=decided.count("proved"),
+        refuted=decided.count("refuted"),
+        code=sum(row.code.passed for row in evidence.mechanisms),
+        programs=sum(found.passed for found in programs),
+        all_programs=len(programs),
+        elements=sum(found.elements for found in numbers),
+        tightest=max(found.ratio or 0.0 for found in numbers),
+        modules=sum(row.verdict.passed for row in record.rows),
+        rows=len(record.rows),
+        record=record,
+    )
+
+
 @cache
 def recorded() -> Implementations:
     """Return the record that ships with the package; one about other formulas is refused."""

@@ -30,7 +30,7 @@ VARIANT_PARTS = (
     "changes", "shapes", "inputs", "weights", "gradient", "cost", "sources", "implementations",
     "torch-code", "checked",
 )  # fmt: skip
-ATLAS_PARTS = ("atlas", "compare", "theorem")
+ATLAS_PARTS = ("atlas", "atlas-summary", "compare", "theorem")
 EVIDENCE_PARTS = ("summary", "comparisons", "reproductions", "property-table", "versions")
 LONE_PARTS = ("weight", "two-shapes", "torch", "yaml")
 ROUNDING_PARTS = (
@@ -46,7 +46,7 @@ Part = Literal[
     "formula", "matrix", "written-out", "properties", "code",
     "changes", "shapes", "inputs", "weights", "gradient", "cost", "sources", "implementations",
     "torch-code", "checked",
-    "atlas", "compare", "theorem",
+    "atlas", "atlas-summary", "compare", "theorem",
     "summary", "comparisons", "reproductions", "property-table", "versions",
     "weight", "two-shapes", "torch", "yaml",
     "rounding-output", "rounding-gradients", "rounding-proof", "rounding-constants",

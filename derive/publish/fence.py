@@ -102,6 +102,7 @@ MEASURED_PARTS: dict[str, Callable[[RoundingEvidence], Markup]] = {
 
 ATLAS_PARTS: dict[str, Callable[[AtlasEvidence, Request], Markup]] = {
     "atlas": atlas_parts.atlas,
+    "atlas-summary": atlas_parts.summary,
     "checked": atlas_parts.checked,
     "theorem": theorem_parts.theorem,
 }

@@ -27,6 +27,9 @@ from derive.theorems.theorem import (
     Theorem,
 )
 
+MOST_EQUATIONS = 5
+"""A theorem of more equations shows its last one; the others stand in the proof."""
+
 RELATIONS = {"=": "=", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
 
 
@@ -37,7 +40,7 @@ def theorem(evidence: AtlasEvidence, request: Request) -> Markup:
     return render(
         "theorem",
         theorem=shown,
-        equations=[_equation(goal) for goal in shown.goals],
+        equations=[_equation(goal) for goal in _conclusions(shown)],
         definitions=[line for made in _definitions(shown) for line in _defined(made)],
         parts=[part for found in shown.parts for part in _told(found)],
         conditions=[
@@ -56,6 +59,12 @@ def _named(name: str | None) -> Theorem:
             "attention fence", "theorem", f"{name!r} is no theorem", f"write one of {known}"
         )
     return THEOREMS[name]
+
+
+def _conclusions(shown: Theorem) -> tuple[Equation, ...]:
+    """Return the equations that state a theorem: all, or the last of a long chain of lemmas."""
+    goals = shown.goals
+    return goals if len(goals) <= MOST_EQUATIONS else goals[-1:]
 
 
 def _definitions(shown: Theorem) -> list[Definition]:

@@ -186,3 +186,37 @@ def test_the_comparison_as_json_marks_what_differs():
 def test_weights_of_fewer_keys_are_numbered():
     text = printed("compare", "causal", "linformer", "--sentence", "journey")
     assert re.search(r"^1 +\d", text, re.MULTILINE)
+
+
+# properties
+
+
+def test_properties_are_told_with_their_counterexamples():
+    text = printed("properties", "causal")
+    assert "  proved     The weights of one query sum to 1\n" in text
+    assert re.search(r"refuted +Permuting the tokens.*\n +counterexample: Q = ", text)
+    assert "(the definition of a)" not in text
+
+
+def test_proofs_are_told_step_by_step():
+    text = printed("properties", "causal", "--proofs")
+    assert "Σ_j a_ij\n" in text
+    assert "(the definition of a)" in text
+    assert re.search(r"s_ij: ", text)
+
+
+def test_what_a_proof_needs_is_said():
+    text = " ".join(printed("properties", "rms-normalised").split())
+    assert "(where r_k_hj is not 0 and r_q_hi is not 0)" in text
+    assert "0 ≤ ε_1" in text
+
+
+def test_properties_as_json_are_checked_a_second_way():
+    data = json.loads(printed("properties", "softmax-plus-one", "--json"))
+    rows = {row["name"]: row for row in data["properties"]}
+    assert rows["rows-sum-to-one"]["verdict"] == "refuted"
+    assert rows["rows-sum-to-one"]["how"].startswith("counterexample: ")
+    assert "entries compared" in rows["gradient-rows-sum-to-zero"]["how"] or rows[
+        "gradient-rows-sum-to-zero"
+    ]["how"].startswith("counterexample: ")
+    assert {row["verdict"] for row in rows.values()} == {"proved", "refuted"}
