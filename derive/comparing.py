@@ -91,20 +91,10 @@ def _differences(
 ) -> Iterator[tuple[Sequence[Expr], Sequence[Expr]]]:
     if _key(left, headless) == _key(right, headless):
         return
-    if isinstance(left, Add | Mul) and left.func is right.func:
-        mine, theirs = _left_over(left.args, right.args, headless)
-        if len(mine) == len(theirs) == 1:
-            yield from _differences(mine[0], theirs[0], headless)
-        elif len(mine) == len(left.args) and len(theirs) == len(right.args):
-            yield (left,), (right,)
-        else:
-            yield mine, theirs
-    elif isinstance(left, Mul) and any(_alike(right, part, headless) for part in left.args):
-        mine, _ = _left_over(left.args, (right,), headless)
-        yield mine, ()
-    elif isinstance(right, Mul) and any(_alike(left, part, headless) for part in right.args):
-        _, theirs = _left_over((left,), right.args, headless)
-        yield (), theirs
+    if isinstance(left, Add) or isinstance(right, Add):
+        yield from _differing_parts(Add, left, right, headless)
+    elif isinstance(left, Mul) or isinstance(right, Mul):
+        yield from _differing_parts(Mul, left, right, headless)
     elif isinstance(left, ExprWithLimits) and left.func is right.func:
         (body, *limits), (other, *others) = opened(left), opened(right)
         if limits == others:
@@ -123,9 +113,33 @@ def _differences(
         yield (left,), (right,)
 
 
-def _alike(whole: Expr, part: Expr, headless: bool) -> bool:
-    """Tell whether one factor of a product is all that stands on the other side."""
-    return not isinstance(whole, Mul) and _key(part, headless) == _key(whole, headless)
+def _differing_parts(
+    kind: type[Expr], left: Expr, right: Expr, headless: bool
+) -> Iterator[tuple[Sequence[Expr], Sequence[Expr]]]:
+    """Compare the terms of two sums, or the factors of two products; one side may be a single one.
+
+    What both have goes away; of the rest, parts of one kind are compared with each other.
+    """
+    mine, theirs = _left_over(kind.make_args(left), kind.make_args(right), headless)
+    partners = []
+    for part in tuple(mine):
+        other = next((other for other in theirs if _comparable(part, other)), None)
+        if other is not None:
+            mine.remove(part)
+            theirs.remove(other)
+            partners.append((part, other))
+    shared = len(kind.make_args(left)) > len(mine)
+    if not shared:
+        yield (left,), (right,)
+        return
+    yield mine, theirs
+    for part, other in partners:
+        yield from _differences(part, other, headless)
+
+
+def _comparable(left: Expr, right: Expr) -> bool:
+    """Tell whether it helps to look into two parts: functions of one name, and sums."""
+    return left.func is right.func and bool(left.args) and not isinstance(left, Indexed)
 
 
 def _left_over(

@@ -100,7 +100,10 @@ class KnownSigns:
 
     def keeps(self, expression: Expr) -> bool:
         """Tell whether an expression that ``chooses`` is 0, or else always the same number."""
-        return self.chooses(expression) and len(set(self._values(expression)) - {0}) == 1
+        # [v < u] = 1 - [u <= v], so that no two flags say opposite things at once.
+        opposite = {below: 1 - AtMost(*reversed(below.args)) for below in expression.atoms(Below)}
+        one_way = expression.xreplace(opposite)
+        return self.chooses(one_way) and len(set(self._values(one_way)) - {0}) == 1
 
     def _terms(self, expression: Add) -> Sign:
         signs = [self.of(part) for part in expression.args]

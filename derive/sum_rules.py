@@ -51,7 +51,8 @@ class Known:
     def reaches(self, place: Expr, high: Expr, scope: Scope) -> bool:
         """Tell whether ``place`` is surely a number from 1 to ``high``."""
         if place == 1 or place == high:
-            return True
+            # A sum up to i - 1 may have no term, and then no place at all.
+            return bool(high.is_integer and high.is_positive)
         if isinstance(place, Indexed):
             limit = self.whole.get(place.base)
         else:
@@ -74,8 +75,8 @@ def walk(expression: Expr, change: Callable[[Expr, Scope], Expr], scope: Scope) 
         return expression
     if isinstance(expression, ExprWithLimits):
         body, index, low, high = opened(freshen(expression))
-        body = walk(body, change, {**scope, index: high})
-        return change(expression.func(body, (index, low, high)), scope)
+        inner = {**scope, index: high} if low == 1 else scope
+        return change(expression.func(walk(body, change, inner), (index, low, high)), scope)
     return change(expression.func(*(walk(part, change, scope) for part in expression.args)), scope)
 
 
@@ -160,7 +161,7 @@ def last_term_apart(last: Expr) -> Rule:
     def change(expression: Expr) -> Expr:
         if isinstance(expression, Sum):
             body, index, low, high = opened(expression)
-            if high == last and low == 1:
+            if high == last and low == 1 and last.is_positive:
                 return Sum(body, (index, 1, last - 1)) + freshen(body).xreplace({index: last})
         return expression
 

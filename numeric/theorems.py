@@ -20,6 +20,7 @@ from derive.formula import (
     UPPER_LIMIT,
     Choice,
     D,
+    FormulaError,
     K,
     Mechanism,
     Q,
@@ -40,12 +41,12 @@ from derive.formula import (
     n_p,
     n_q,
     s,
-    total,
     z,
 )
 from derive.gradients import gradient_of, vector_jacobian_product
 from derive.small_sizes import shapes_at, small_sizes
 from derive.theorems import THEOREMS
+from derive.theorems.dropout_expectation import MEAN, B, r
 from derive.theorems.gated_recurrent import STATE as GATED_STATE
 from derive.theorems.gradients_by_hand import BY_KEY, BY_QUERY, BY_VALUE, SCORE
 from derive.theorems.linear_attention_recurrent import STATE, SUM
@@ -250,6 +251,12 @@ def _mechanism(title: str, stages: tuple[Stage, ...], given: Given) -> Mechanism
 def _step(title: str, made: Recurrence) -> Mechanism:
     """Return one step of a recurrence: what it makes of the state before, at any one place."""
     place = {made.index, made.index - 1}
+    earlier = {
+        entry.base for entry in made.following.atoms(Indexed) if made.index - 1 in entry.indices
+    }
+    if earlier != {made.array}:
+        names = ", ".join(sorted(map(str, earlier)))
+        raise FormulaError(f"one step of {made.array} reads {names} at the place before")
 
     def here(entry: Indexed) -> Indexed:
         return entry.base[tuple(index for index in entry.indices if index not in place)]
@@ -285,8 +292,7 @@ def _softmax_gradient() -> Mechanism:
 
 
 def _dropout() -> Mechanism:
-    B = array("B")
-    stage = Stage(z[i, c], total(a[i, j] * B[i, j] / Rational(3, 4) * V[j, c], j))
+    stage = Stage(z[i, c], MEAN.goal[0].body.xreplace({r: Rational(3, 4)}))
     given = ((a, (n_q, n)), (B, (n_q, n)), (V, (n, d_v)))
     return _mechanism("weights dropped out", (stage,), given)
 

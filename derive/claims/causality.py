@@ -44,7 +44,9 @@ ALL = Symbol("all")
 
 
 def _earlier(subject: Subject) -> Proof:
-    reaches = {b: Reach(frozenset(subject.token_axes(b))) for b in subject.tokens}
+    # Of what comes from the tokens without an axis of them, nothing says from which.
+    axes = {base: frozenset(subject.token_axes(base)) for base in subject.tokens}
+    reaches = {base: Reach(places or None) for base, places in axes.items()}
     lines = []
     for stage in subject.mechanism.stages:
         found = _Earlier(subject, reaches).stage(stage)

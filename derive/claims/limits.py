@@ -134,13 +134,13 @@ def _share(subject: Subject, term: Expr, defined: dict[IndexedBase, Stage]) -> I
     if not own or any(signs.of(part) is Sign.UNKNOWN for part in parts):
         raise DerivationError(f"{row} is not a sum of {of_key} and terms that are not negative")
     yield Line(row, "a sum of terms that are not negative, among them that of any key l")
-    (power,) = (f for f in Mul.make_args(of_key) if not signs.chooses(f))
-    if not isinstance(power, exp):
-        raise DerivationError(f"{power} is not an exponential")
+    kept = Mul(*(f for f in Mul.make_args(of_key) if not signs.chooses(f)))
+    if not isinstance(kept, exp):
+        raise DerivationError(f"{kept} is not an exponential")
     for score in subject.finals:
         other = {subject.key: l}
         gap = SCALE[score.indices[:-1]] * (score - rename(score, other))
-        exponent = power.args[0] - rename(power.args[0], other)
+        exponent = kept.args[0] - rename(kept.args[0], other)
         if (exponent - gap).expand() == 0:
             quotient = exp(gap)
             yield Line(
@@ -149,7 +149,7 @@ def _share(subject: Subject, term: Expr, defined: dict[IndexedBase, Stage]) -> I
             )
             yield Line(quotient, "goes to 0 as beta grows, where the score of j is below that of l")
             return
-    raise DerivationError(f"{power} does not grow with the final scores")
+    raise DerivationError(f"{kept} does not grow with the final scores")
 
 
 def _row(expression: Expr) -> IndexedBase | None:

@@ -87,6 +87,8 @@ class _Permuted:
         """Check an entry: only a token may be named, and only where tokens are counted."""
         axes = self.subject.token_axes(entry.base)
         fixed = entry.base in self.subject.fixed or entry.base in self.subject.mechanism.indicators
+        if entry.base in self.subject.tokens and not axes:
+            self.refuse(f"nothing says how {entry} changes when tokens move")
         for axis, index in enumerate(entry.indices):
             names_token = bool(index.free_symbols & self.tokens)
             if axis in axes and fixed:

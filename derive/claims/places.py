@@ -46,6 +46,9 @@ from derive.witness import (
 SHIFT = Symbol("t", integer=True, nonnegative=True)
 """How many tokens more stand before the text."""
 
+MIDDLE = Symbol("middle", integer=True, positive=True)
+"""Entry n of a table by distance, wherever n is."""
+
 
 def _relative(subject: Subject) -> Proof:
     target = subject.scores
@@ -106,10 +109,14 @@ class _Moved:
             names_token = size == n and self.subject.from_tokens(entry.base)
             if names_token and index not in self.places:
                 raise DerivationError(f"{entry} names a token by its place in the whole text")
-            # A table by distance counts to 2 n - 1, and has its middle, entry n, for distance 0.
-            middle = {n: Integer(0)} if size != n and size.has(n) else {}
-            moved = self.later(index.xreplace(middle)) if not names_token else index
-            indices.append(moved)
+            if names_token:
+                indices.append(index)
+            elif size != n and size.has(n):
+                # A table by distance counts to 2 n - 1; its middle, entry n, is for distance 0.
+                moved = self.later(index.xreplace({n: MIDDLE}))
+                indices.append(moved.xreplace({MIDDLE: n}))
+            else:
+                indices.append(self.later(index))
         return entry.base[tuple(indices)]
 
     def summed(self, part: ExprWithLimits) -> Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sympy import IndexedBase, Integer, Symbol
 
@@ -27,7 +28,7 @@ def without_a_token(subject: Subject, reading: Reading, first: bool) -> Reading 
 
 def shortened(
     subject: Subject, inputs: Arrays, sizes: Mapping[Symbol, int], first: bool
-) -> dict[IndexedBase, Arrays]:
+) -> dict[IndexedBase, Any]:
     """Cut arrays to these sizes, which are of one token less; ``first`` says which one goes.
 
     A table by the distance of two tokens, which counts to 2 n - 1, keeps its middle. All else that

@@ -37,7 +37,7 @@ def show(
             _cell(pair.right, pair.right_marks, alone=pair.left is None),
             style="dim" if pair.same else "",
         )
-    console.print(table)
+    console.print(Trimmed(table))
     console.print(Line(f"{OPEN} {CLOSE} marks what the other one has otherwise", style="dim"))
     if example is not None:
         console.print()

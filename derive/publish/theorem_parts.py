@@ -25,6 +25,7 @@ from derive.theorems.theorem import (
     Part,
     Recurrence,
     Theorem,
+    chains_of,
 )
 
 MOST_EQUATIONS = 5
@@ -44,8 +45,11 @@ def theorem(evidence: AtlasEvidence, request: Request) -> Markup:
         definitions=[line for made in _definitions(shown) for line in _defined(made)],
         parts=[part for found in shown.parts for part in _told(found)],
         conditions=[
-            maths.inline(written(zero) + r" \neq 0", written(zero, Speech()) + " is not zero")
-            for zero in shown.nonzero
+            *(_inline(*relation) for relation in shown.relations),
+            *(
+                maths.inline(written(zero) + r" \neq 0", written(zero, Speech()) + " is not zero")
+                for zero in shown.nonzero
+            ),
         ],
         method=checked.method,
         programs=[_program(found) for found in checked.programs],
@@ -69,17 +73,9 @@ def _conclusions(shown: Theorem) -> tuple[Equation, ...]:
 
 def _definitions(shown: Theorem) -> list[Definition]:
     """Return what the proof's arrays mean, each once, in the order in which parts need them."""
-    chains = [chain for part in shown.parts for chain in _chains(part)]
+    chains = [chain for part in shown.parts for chain in chains_of(part)]
     found = {str(made.target): made for chain in chains for made in chain.setting.definitions}
     return list(found.values())
-
-
-def _chains(part: Part) -> tuple[Chain, ...]:
-    if isinstance(part, Chain):
-        return (part,)
-    if isinstance(part, Induction):
-        return (part.base, part.step)
-    return (part.chain,) if isinstance(part, Agreement) else ()
 
 
 def _defined(made: Definition) -> list[Markup]:

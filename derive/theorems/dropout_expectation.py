@@ -95,4 +95,5 @@ THEOREM = Theorem(
         "weights. While it trains, a row of weights sums to 1 on average only."
     ),
     sources=(SRIVASTAVA,),
+    nonzero=(r,),
 )

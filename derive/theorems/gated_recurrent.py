@@ -8,6 +8,7 @@ from derive.brackets import AtMost
 from derive.formula import (
     K,
     Q,
+    Stage,
     V,
     a,
     array,
@@ -24,7 +25,7 @@ from derive.formula import (
     total,
     z,
 )
-from derive.rewriting import distribute, pull_out, rewrite, unfold
+from derive.rewriting import distribute, fold, pull_out, rewrite, unfold
 from derive.sum_rules import (
     Known,
     exchange,
@@ -44,7 +45,7 @@ from derive.theorems.theorem import (
     induction,
     supposed,
 )
-from derive.variants import gated_linear
+from derive.variants import gated_linear, state_space
 from derive.variants.gated_linear import G, f
 
 GATED = gated_linear.VARIANT.mechanism
@@ -126,6 +127,33 @@ OUTPUT = chain(
     SETTING,
 )
 
+# One gate for all dimensions.
+
+f_1, G_1 = array("f_1"), array("G_1")
+"""f_1[i] is the gate of token i in every dimension, G_1[i] the sum of those up to it."""
+
+ONE_GATE = Stage(f[i, k], f_1[i], (n, d))
+STATE_SPACE = state_space.VARIANT.mechanism
+DECAYS = Stage(G_1[i], total(AtMost(l, i) * f_1[l], l), (n,))
+MAMBA = chain(
+    "with one gate for all dimensions: the weight of Mamba-2",
+    a[i, j],
+    unfold(STATE_SPACE.stage(s))(rewrite(state_space.G[i], G_1[i])(STATE_SPACE.stage(a).value)),
+    [
+        ("the definition of a", unfold(WEIGHT)),
+        ("the definition of s", unfold(SCORE)),
+        ("the definition of G", unfold(GATES)),
+        ("one gate for all dimensions", unfold(ONE_GATE)),
+        ("the sums of the gates, read backwards", fold(DECAYS)),
+        ("they do not depend on the dimension", pull_out),
+    ],
+    Setting(
+        (ONE_GATE, GATES, SCORE, WEIGHT, DECAYS),
+        given=((Q, (n, d)), (K, (n, d)), (f_1, (n,))),
+        relations=SELF,
+    ),
+)
+
 THEOREM = Theorem(
     name="gated-recurrent",
     title="Gated linear attention is a recurrence whose state forgets as the text decides",
@@ -134,7 +162,7 @@ THEOREM = Theorem(
         "dimension on its own. The same output is the query times the state S_i = e^(f_i) S_{i-1} "
         "+ K_i V_i."
     ),
-    parts=(SUMS, STATES, OUTPUT),
+    parts=(SUMS, STATES, OUTPUT, MAMBA),
     kind=Kind.EVERY,
     consequence=(
         "The gates are known from the tokens, so they can be summed first and the whole computed "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sympy import floor
+from dataclasses import replace
+
+from sympy import IndexedBase, Integer, floor
 
 from derive.formula import (
     K,
@@ -28,7 +30,7 @@ from derive.formula import (
 from derive.rewriting import fold, rewrite, unfold
 from derive.scaled_dot_product import r
 from derive.sum_rules import whole_part
-from derive.theorems.theorem import Kind, Setting, Theorem, chain
+from derive.theorems.theorem import Chain, Kind, Setting, Theorem, chain
 from derive.variants import grouped_query, multi_head, multi_query
 
 GROUPED, HEADS = grouped_query.VARIANT.mechanism, multi_head.VARIANT.mechanism
@@ -105,6 +107,23 @@ ONE_GROUP_VALUES = chain(
     ONE_GROUP,
 )
 
+OWN_GROUPS = Setting(
+    given=((Q, (n_h, n_q, d)), (K, (n_h, n, d)), (V, (n_h, n, d_v)), SETTING.given[3])
+)
+"""As many groups as heads."""
+
+
+def own_group(title: str, base: IndexedBase) -> Chain:
+    """With r = 1 an equation of grouped-query attention is that of multi-head attention."""
+    grouped = Stage(GROUPED.stage(base).target, GROUPED.stage(base).value.xreplace({r: Integer(1)}))
+    setting = replace(OWN_GROUPS, definitions=(grouped,))
+    steps = [("floor(h - 1) + 1 = h: every head is a group of its own", unfold(grouped))]
+    return chain(title, grouped.target, HEADS.stage(base).value, steps, setting)
+
+
+OWN_KEYS = own_group("with a group for each head, r = 1: the scores of multi-head attention", s)
+OWN_VALUES = own_group("with a group for each head: the weighted sum of multi-head attention", z)
+
 THEOREM = Theorem(
     name="grouped-heads",
     title="Grouped-query attention is multi-head attention with repeated keys and values",
@@ -113,7 +132,14 @@ THEOREM = Theorem(
         "is grouped-query attention. With one group for all heads it is multi-query attention; "
         "with a group for each head, r = 1, it is multi-head attention itself."
     ),
-    parts=(REPEATED_KEYS, REPEATED_VALUES, ONE_GROUP_KEYS, ONE_GROUP_VALUES),
+    parts=(
+        REPEATED_KEYS,
+        REPEATED_VALUES,
+        ONE_GROUP_KEYS,
+        ONE_GROUP_VALUES,
+        OWN_KEYS,
+        OWN_VALUES,
+    ),
     kind=Kind.EVERY,
     consequence=(
         "A cache holds n_g keys and values for each token instead of n_h. A kernel for multi-head "

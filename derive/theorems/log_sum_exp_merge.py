@@ -60,8 +60,9 @@ THEOREM = Theorem(
     name="log-sum-exp-merge",
     title="Outputs of blocks merge by the log-sum-exp of their scores, and need nothing else",
     statement=(
-        "Let a block's output be z = o / D and L = m + log D, the logarithm of the sum of its "
-        "exponentials. The mean of the blocks' outputs with weights e^L is the sum of the blocks' "
+        "Of a block of which the query sees a key, let the output be z = o / D and L = m + log D, "
+        "the logarithm of the sum of its exponentials; another block has neither and is left out. "
+        "The mean of the blocks' outputs with weights e^L is the sum of the blocks' "
         "numerators over the sum of their denominators, all at one shift, which is the output of "
         "all keys."
     ),
@@ -73,4 +74,5 @@ THEOREM = Theorem(
         "machines."
     ),
     sources=(YE, DAO),
+    nonzero=(D_b[i, p],),
 )

@@ -265,7 +265,8 @@ THEOREM = Theorem(
         "e^(s - m) V. Two states merge to D_1 e^(m_1 - m) + D_2 e^(m_2 - m), o likewise, for any "
         "shift m. Merging three states gives the same whichever two are merged first; the states "
         "of blocks of any sizes, masked or empty, add up to the state of all keys; a loop over "
-        "the blocks holds after each the state of all keys so far; and o / D does not depend on m."
+        "the blocks holds after each the state of all keys so far; and o / D, where the query sees "
+        "any key, does not depend on m."
     ),
     parts=(
         LEFT_FIRST,
@@ -287,5 +288,6 @@ THEOREM = Theorem(
         "so far is one choice of m, which keeps exponents at 0 or below."
     ),
     sources=(MILAKOV, RABE, DAO),
+    nonzero=(D[i],),
     variants=("scaled-dot-product", "shifted-softmax"),
 )

@@ -198,9 +198,24 @@ class Theorem:
     variants: tuple[str, ...] = ()
 
     @property
+    def relations(self) -> tuple[tuple[Symbol, Expr], ...]:
+        """The equations between sizes that its parts take for granted, such as n_q = n."""
+        settings = [chain.setting for part in self.parts for chain in chains_of(part)]
+        return tuple(dict.fromkeys(pair for setting in settings for pair in setting.relations))
+
+    @property
     def goals(self) -> tuple[Equation, ...]:
         """The equations that its parts prove."""
         return tuple(part.goal for part in self.parts if isinstance(part, Chain | Induction))
+
+
+def chains_of(part: Part) -> tuple[Chain, ...]:
+    """Return the chains that a part is made of."""
+    if isinstance(part, Chain):
+        return (part,)
+    if isinstance(part, Induction):
+        return (part.base, part.step)
+    return (part.chain,) if isinstance(part, Agreement) else ()
 
 
 def chain(

@@ -83,8 +83,8 @@ VARIANT = Variant(
     summary=(
         "Each head has two sets of queries and keys, and its weights are the softmax of the first "
         "scores less m times the softmax of the second. Weight that both put on the same keys is "
-        "reduced; weights may be negative, and a row sums to 1 - m. The paper's m is lambda, "
-        "learned for a whole layer, and it normalises each head's result, which is left out here."
+        "reduced; weights may be negative, and a row sums to 1 - m. Left out here: the paper "
+        "learns one m, its lambda, for a layer, and normalises each head's result."
     ),
     mechanism=MECHANISM,
     sources=(YE,),

@@ -195,3 +195,10 @@ def test_a_rule_that_confuses_two_sizes_is_found():
     step = Step(start, Sum(s[i, j], (j, 1, n_q)), "as many keys as queries")
     with pytest.raises((DerivationError, ShapeError)):
         recheck(Derivation((step.before, step.after), (step,)))
+
+
+def test_no_two_sizes_are_the_same_at_all_small_shapes():
+    for shapes, alike in ((SMALL_SHAPES, {(n_q, n)}), ((*SMALL_SHAPES, UNEQUAL_SHAPE), set())):
+        pairs = combinations(shapes[0], 2)
+        found = {pair for pair in pairs if all(s[pair[0]] == s[pair[1]] for s in shapes)}
+        assert found == alike

@@ -183,3 +183,15 @@ def test_letters_are_not_captured():
     written = with_letters(outer)
     assert same(written, outer)
     assert len({part.limits[0][0].name for part in written.atoms(Sum)}) == 2
+
+
+def test_a_sum_up_to_an_index_is_folded_at_that_index_alone():
+    upto = Stage(D[i], Sum(exp(s[i, j]), (j, 1, i)))
+    assert fold(upto)(Sum(exp(s[l, j]), (j, 1, l))) == D[l]
+    other = Sum(exp(s[l, j]), (j, 1, i))
+    assert same(fold(upto)(other), other)
+
+
+def test_unfold_goes_to_computed_places():
+    double = Stage(m[i], 2 * D[i])
+    assert unfold(double)(m[i + 1] + m[2 * j]) == 2 * D[i + 1] + 2 * D[2 * j]

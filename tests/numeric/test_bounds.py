@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -136,8 +137,8 @@ class ExponentTakenAsExact(Rounding):
 
 
 class ExactExp(Rounding):
-    def __init__(self, precision: Precision, _: Any) -> None:
-        super().__init__(precision, 0)
+    def __init__(self, precision: Precision, _: Any, function_ulp: Any = None) -> None:
+        super().__init__(precision, 0, function_ulp)
 
 
 class ExactInputs(Rounding):
@@ -191,8 +192,8 @@ def test_a_rule_that_leaves_something_out_is_caught(
 
 
 class NoUnderflow(Rounding):
-    def __init__(self, precision: Precision, exp_ulp: int) -> None:
-        super().__init__(precision, exp_ulp)
+    def __init__(self, precision: Precision, exp_ulp: int, function_ulp: Any = None) -> None:
+        super().__init__(precision, exp_ulp, function_ulp)
         self.underflow = arb(0)
 
 
@@ -320,3 +321,16 @@ def test_only_the_rows_asked_for_are_worked_out() -> None:
                     assert float(part.error.mid()) == float(whole.error.mid())
                 else:
                     assert part is None
+
+
+@pytest.mark.parametrize("name", ["tanh", "cos", "sin"])
+def test_a_function_is_bounded_only_where_its_error_is_stated(name: str) -> None:
+    argument = Rounding(FLOAT64, 1).number(Fraction(1, 3))
+    assert not getattr(Rounding(FLOAT64, 1), name)(argument).error.is_finite()
+    bounded = getattr(Rounding(FLOAT64, 1, function_ulp=2), name)(argument)
+    computed = getattr(math, name)(1 / 3)
+    assert abs(arb(computed) - bounded.exact) <= bounded.error
+    assert bounded.error < 1e-14
+    # What the argument is off by reaches the result in full where the slope is one.
+    exact = getattr(Rounding(FLOAT64, 1, function_ulp=0), name)(argument)
+    assert float(exact.error) == pytest.approx(float(argument.error))

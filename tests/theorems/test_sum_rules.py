@@ -124,6 +124,23 @@ UNTOUCHED = {
     "a sum up to another index": (pick(), Sum(Equals(j, l) * t[j], (j, 1, i))),
     "a limit that may lie outside": (up_to(), total(AtMost(j, i) * t[j], j)),
     "a limit below the sum's": (settled, Sum(AtMost(j, i - 1) * t[j], (j, 1, i))),
+    "the first place of a sum that may have no term": (
+        pick(),
+        Sum(Equals(j, 1) * t[j], (j, 1, i - 1)),
+    ),
+    "the last place of a sum that may have no term": (
+        pick(),
+        Sum(Equals(j, i - 1) * t[j], (j, 1, i - 1)),
+    ),
+    "a limit of a sum that may have no term": (up_to(), Sum(AtMost(j, 1) * t[j], (j, 1, i - 1))),
+    "the last term of a sum that may have none": (
+        last_term_apart(i - 1),
+        Sum(t[j], (j, 1, i - 1)),
+    ),
+    "a place of a sum that begins at 0": (
+        pick(),
+        Sum(total(Equals(j, l) * t[j], j), (l, 0, n)),
+    ),
     "terms that differ": (count_terms, total(t[j], j)),
     "a sum whose limit is the other's index": (
         exchange,

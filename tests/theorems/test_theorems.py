@@ -70,3 +70,16 @@ def test_the_theorems_are_about_the_formulas_of_the_atlas():
     weight = ATLAS["causal"].mechanism.stages[2]
     assert weight in causal.setting.definitions
     assert isinstance(causal.goal[1], Indexed)
+
+
+def test_no_two_sizes_are_the_same_wherever_steps_are_written_out():
+    pairs = combinations(SMALL_SIZES[0], 2)
+    assert not [
+        pair for pair in pairs if all(sizes[pair[0]] == sizes[pair[1]] for sizes in SMALL_SIZES)
+    ]
+
+
+def test_quotients_of_masked_sums_name_what_must_not_be_zero():
+    conditions = {"online-softmax": "D[i]", "log-sum-exp-merge": "D_b[i, p]"}
+    for name, denominator in conditions.items():
+        assert denominator in map(str, THEOREMS[name].nonzero)

@@ -4,7 +4,7 @@ import dataclasses
 from fractions import Fraction
 
 import pytest
-from sympy import Indexed, Integer, Rational, cos, exp, sin, sqrt
+from sympy import Indexed, Integer, Rational, Sum, cos, exp, sin, sqrt, tanh
 
 from derive.argument_check import recheck_argument
 from derive.binding import same
@@ -12,7 +12,7 @@ from derive.brackets import AtMost, Below, Equals
 from derive.claims import weights
 from derive.claims.bounds import SCORES_BOUNDED
 from derive.claims.causality import CAUSAL
-from derive.claims.claim import Structural
+from derive.claims.claim import Line, Structural
 from derive.claims.contexts import IN_HULL
 from derive.claims.limits import LARGEST_WINS_WHEN_COLD, UNIFORM_WHEN_HOT
 from derive.claims.permutations import PERMUTATION_EQUIVARIANT
@@ -37,6 +37,8 @@ from derive.formula import (
     j,
     k,
     l,
+    largest,
+    m,
     n,
     n_p,
     n_q,
@@ -47,7 +49,7 @@ from derive.formula import (
 )
 from derive.normaliser import by_sum, sigmoid, softmax
 from derive.proof_check import check_variant, masks_of, recheck_proof
-from derive.properties import PROVED, REFUTED, UNDECIDED
+from derive.properties import PROVED, REFUTED, UNDECIDED, nonzero_conditions
 from derive.score import dot_product, scaled_dot_product
 from derive.trials import trials
 from derive.variant_properties import CLAIMS, decided, stated, subject_of, variant_properties
@@ -263,7 +265,7 @@ def test_a_table_of_places_is_not_relative():
 
 def test_a_sum_that_counts_with_every_place_is_not_called_relative():
     mutant = biased(total(l * K[l, 1], l))
-    with pytest.raises(DerivationError, match="counts with the place of every token"):
+    with pytest.raises(DerivationError, match="goes over all tokens"):
         RELATIVE_POSITION.prove(subject_of(mutant))
 
 
@@ -329,6 +331,149 @@ def test_lagranges_identity_is_part_of_the_proof():
     squares = total(Q[i, k] ** 2, k) * total(K[j, k] ** 2, k) - total(Q[i, k] * K[j, k], k) ** 2
     assert same(lemma.goal[1], squares)
     assert argument.lines[-1].bound == 1
+
+
+# What only seems to hold: at the places that are looked at first, or for one length of the text.
+
+C, E, u, w = array("C"), array("E"), array("u"), array("w")
+
+
+def normalised(*stages):
+    return variant(dot_product(), Choice("normalise", "mutated", stages), weighted_sum())
+
+
+def scored(*stages):
+    return variant(Choice("score", "mutated", stages), softmax(), weighted_sum())
+
+
+def not_proved(found, claim, verdict=REFUTED):
+    with pytest.raises(DerivationError):
+        claim.prove(subject_of(found))
+    assert decided(found, claim).verdict == verdict
+
+
+ALLOWED = AtMost(j, i)
+SHARE = Stage(a[i, j], ALLOWED * exp(s[i, j]) / D[i])
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        (
+            Stage(D[i], total(ALLOWED * exp(s[i, j] / n), j)),
+            Stage(a[i, j], ALLOWED * exp(s[i, j] / n) / D[i]),
+        ),
+        (Stage(D[i], total(ALLOWED * exp(s[i, j]), j) + total(AtMost(j, n), j)), SHARE),
+        (Stage(D[i], total(exp(ALLOWED * s[i, j]), j)), SHARE),
+        (
+            Stage(m[i], largest(ALLOWED * s[i, j], j)),
+            Stage(D[i], total(ALLOWED * exp(s[i, j] - m[i]), j)),
+            SHARE,
+        ),
+    ],
+)
+def test_what_depends_on_how_many_tokens_there_are_is_not_causal(stages):
+    not_proved(normalised(*stages), CAUSAL)
+
+
+def test_causality_is_rechecked_with_one_token_less():
+    scaled = normalised(
+        Stage(D[i], total(ALLOWED * exp(s[i, j] / n), j)),
+        Stage(a[i, j], ALLOWED * exp(s[i, j] / n) / D[i]),
+    )
+    lines = CAUSAL.prove(subject_of(masked(ALLOWED)))[0].lines
+    targets = [stage.target for stage in scaled.mechanism.stages]
+    part = Structural("earlier tokens", tuple(map(Line, targets, (line.words for line in lines))))
+    with pytest.raises(DerivationError, match="is not"):
+        recheck_argument(part, subject_of(scaled))
+
+
+MEAN_KEY = total(K[l, 1], l) / n
+
+
+@pytest.mark.parametrize(
+    ("amount", "verdict"),
+    [
+        ((j - i) / n, REFUTED),
+        (Below(j + 1, n) - Below(i + 1, n), REFUTED),
+        (total(K[l, 1], l), REFUTED),
+        (MEAN_KEY, UNDECIDED),
+        (K[1, 1], UNDECIDED),
+        (K[n, 1], UNDECIDED),
+        (total(K[p, 1], p), UNDECIDED),
+        (
+            total(AtMost(l, i) * Below(5, l), l) - total(AtMost(l, j) * Below(5, l), l),
+            UNDECIDED,
+        ),
+        (total(AtMost(l, i) * K[l, 1], l) - total(AtMost(l, j) * K[1, 1], l), UNDECIDED),
+    ],
+)
+def test_a_bias_that_other_words_before_the_text_change_is_not_relative(amount, verdict):
+    not_proved(biased(amount), RELATIVE_POSITION, verdict)
+
+
+def test_relative_places_are_rechecked_without_the_first_token():
+    mutant = biased(MEAN_KEY)
+    part = Structural("places", (Line(mutant.mechanism.stage(w).target, ""),))
+    with pytest.raises(DerivationError, match="is not"):
+        recheck_argument(part, subject_of(mutant))
+
+
+def test_what_is_read_at_a_computed_place_is_changed_too():
+    turned_round = scored(
+        Stage(u[i, k], Q[i, k]), Stage(s[i, j], total(u[i, d + 1 - k] * K[j, k], k))
+    )
+    not_proved(turned_round, QUERY_SCALE_INVARIANT)
+    turned_round = normalised(
+        Stage(E[i, j], exp(s[i, j])), Stage(a[i, j], E[i, n + 1 - j], (n_q, n))
+    )
+    not_proved(turned_round, SHIFT_INVARIANT)
+    counting = scored(
+        Stage(u[i, k], Q[i, k] * (1 + Below(5, i))),
+        Stage(s[i, j], total(u[i, d + 1 - k] * K[j, k], k)),
+    )
+    not_proved(counting, RELATIVE_POSITION, UNDECIDED)
+
+
+def test_a_sum_over_the_tokens_is_no_number_that_is_the_same_for_all_texts():
+    mixed = scored(
+        Stage(C[k], total(K[j, k], j)),
+        Stage(s[i, j], total(tanh(Q[i, k]) * C[k], k) + tanh(K[j, 1])),
+    )
+    not_proved(mixed, SCORES_BOUNDED)
+
+
+def test_a_factor_that_is_more_than_all_or_nothing_is_not_uniform_when_hot():
+    twice = 1 + AtMost(j, 1)
+    skewed = normalised(
+        Stage(D[i], total(twice * exp(s[i, j]), j)), Stage(a[i, j], twice * exp(s[i, j]) / D[i])
+    )
+    not_proved(skewed, UNIFORM_WHEN_HOT)
+    part = argument(PLAIN, UNIFORM_WHEN_HOT)
+    with pytest.raises(DerivationError, match="of one row differ"):
+        recheck_argument(part, subject_of(skewed))
+
+
+def test_a_denominator_of_places_alone_and_a_root_are_conditions():
+    before = variant(
+        Choice("normalise", "mutated", (Stage(a[i, j], Below(j, i) / total(Below(l, i), l), (n_q, n)),)),
+        weighted_sum(),
+    )
+    subject = dataclasses.replace(subject_of(PLAIN), mechanism=before.mechanism)
+    (places,) = nonzero_conditions(subject, ROWS_SUM)
+    assert same(places, total(Below(l, i), l))
+    roots = normalised(
+        Stage(D[i], total(sqrt(s[i, j]), j)), Stage(a[i, j], sqrt(s[i, j]) / D[i])
+    )
+    assert AtMost(0, s[i, j]) in nonzero_conditions(subject_of(roots), ROWS_SUM)
+
+
+def test_a_sum_that_may_have_no_term_is_a_condition():
+    for first, last in ((2, n), (1, n - 1)):
+        fewer = normalised(
+            Stage(D[i], Sum(exp(s[i, j]), (j, first, last))), Stage(a[i, j], exp(s[i, j]) / D[i])
+        )
+        assert D[i] in nonzero_conditions(subject_of(fewer), POSITIVE)
 
 
 # Proofs that were tampered with are refused.
