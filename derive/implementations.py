@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sympy import Expr, IndexedBase, Symbol
+from sympy import IndexedBase
 
-from derive.binding import Lengths
+from derive.coding.shapes import symbolic_shapes
 from derive.evidence import EvidenceError
 from derive.files import write_aside
 from derive.formula import Mechanism
@@ -210,7 +210,7 @@ def _without(mechanism: Mechanism, role: str) -> Mechanism:
     read = frozenset[IndexedBase]().union(
         *(stage.reads for choice in choices for stage in choice.stages)
     )
-    shapes = _shapes(mechanism)
+    shapes = symbolic_shapes(mechanism)
     made = tuple((stage.array, shapes[stage.array]) for stage in left_out.stages)
     declared = (*((base, mechanism.shapes[base]) for base in mechanism.inputs), *made)
     return Mechanism(
@@ -220,18 +220,6 @@ def _without(mechanism: Mechanism, role: str) -> Mechanism:
         relations=mechanism.relations,
         indicators=mechanism.indicators & read,
     )
-
-
-def _shapes(mechanism: Mechanism) -> Mapping[IndexedBase, tuple[Any, ...]]:
-    """Return the shape of every array in letters."""
-    known: dict[Symbol, Expr] = {a: b for a, b in mechanism.relations if b.is_Symbol}
-    lengths = Lengths(
-        {
-            base: tuple(size.xreplace(known) for size in mechanism.shapes[base])
-            for base in mechanism.inputs
-        }
-    )
-    return lengths.assume(known).learn(mechanism.stages).shapes
 
 
 def _line(part: Any) -> str:

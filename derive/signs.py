@@ -8,7 +8,7 @@ positive if one of them is, such as the term of the query's own token, which a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from itertools import product
 
@@ -44,14 +44,20 @@ def signs_of(
     stages: Iterable[Stage],
     indicators: Collection[IndexedBase] = (),
     sizes: Mapping[Symbol, Expr] | None = None,
+    shapes: Mapping[IndexedBase, Sequence[Expr]] | None = None,
 ) -> KnownSigns:
     """Return what is known of the sign of each array, from the equations in order.
 
-    ``indicators`` hold zeros and ones; ``sizes`` are equations between sizes.
+    ``indicators`` hold zeros and ones; ``sizes`` are equations between sizes; ``shapes`` say how
+    far the indices of each array count, where that is not what their letters say.
     """
     signs = KnownSigns({}, frozenset(indicators), sizes or {})
     for stage in stages:
+        shape = (shapes or {}).get(stage.array)
+        own = {} if shape is None else dict(zip(stage.target.indices, shape, strict=True))
+        signs.limits = {**UPPER_LIMIT, **own}
         signs.known[stage.array] = signs.of(stage.value)
+    signs.limits = UPPER_LIMIT
     return signs
 
 
@@ -67,6 +73,7 @@ class KnownSigns:
         self.known = dict(known)
         self.indicators = indicators
         self.sizes = dict(sizes or {})
+        self.limits: Mapping[Symbol, Expr] = UPPER_LIMIT
 
     def of(self, expression: Expr) -> Sign:
         """Return what is shown of ``expression``."""
@@ -132,10 +139,10 @@ class KnownSigns:
             return sign
         # One term that is surely there and positive is enough: that of the first place, or that
         # of another index that counts as far.
-        others = sorted(body.free_symbols & UPPER_LIMIT.keys(), key=str)
+        others = sorted(body.free_symbols & self.limits.keys(), key=str)
         places = [
             Integer(1),
-            *(t for t in others if self._size(UPPER_LIMIT[t]) == self._size(high)),
+            *(t for t in others if self._size(self.limits[t]) == self._size(high)),
         ]
         if any(self.of(settled(body.xreplace({index: p}))) is Sign.POSITIVE for p in places):
             return Sign.POSITIVE

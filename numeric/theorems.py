@@ -189,7 +189,7 @@ def theorem_programs() -> tuple[TheoremProgram, ...]:
         TheoremProgram(
             "linear-attention-recurrent",
             programs.linear_step,
-            (_step("the state", STATE), _step("the sum of features", SUM)),
+            (one_step("the state", STATE), one_step("the sum of features", SUM)),
         ),
         TheoremProgram(
             "linear-attention-recurrent",
@@ -200,7 +200,7 @@ def theorem_programs() -> tuple[TheoremProgram, ...]:
         TheoremProgram(
             "retention-recurrent",
             programs.retention_step,
-            (_step("the state", RETENTION_STATE),),
+            (one_step("the state", RETENTION_STATE),),
             sizes=TWO_HEADS,
         ),
         TheoremProgram(
@@ -210,7 +210,9 @@ def theorem_programs() -> tuple[TheoremProgram, ...]:
             (1, 2, 3, 4),
             sizes=TWO_HEADS,
         ),
-        TheoremProgram("gated-recurrent", programs.gated_step, (_step("the state", GATED_STATE),)),
+        TheoremProgram(
+            "gated-recurrent", programs.gated_step, (one_step("the state", GATED_STATE),)
+        ),
         TheoremProgram(
             "gated-recurrent", programs.gated_recurrence, (_formula("gated-linear"),), (1, 2, 3, 4)
         ),
@@ -248,7 +250,7 @@ def _mechanism(title: str, stages: tuple[Stage, ...], given: Given) -> Mechanism
     return Mechanism(title, (Choice("step", title, stages),), given)
 
 
-def _step(title: str, made: Recurrence) -> Mechanism:
+def one_step(title: str, made: Recurrence) -> Mechanism:
     """Return one step of a recurrence: what it makes of the state before, at any one place."""
     place = {made.index, made.index - 1}
     earlier = {

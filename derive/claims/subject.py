@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,8 +35,16 @@ class Subject:
 
     @cached_property
     def shapes(self) -> dict[IndexedBase, tuple[Expr, ...]]:
-        """The shape of every array in letters."""
-        same = {size: other for size, other in self.relations.items() if other.is_Symbol}
+        """The shape of every array in letters, where there are as many queries as keys."""
+        return self._shapes(self.relations)
+
+    @cached_property
+    def own_shapes(self) -> dict[IndexedBase, tuple[Expr, ...]]:
+        """The shape of every array in letters, with the mechanism's own equations alone."""
+        return self._shapes(dict(self.mechanism.relations))
+
+    def _shapes(self, relations: Mapping[Symbol, Expr]) -> dict[IndexedBase, tuple[Expr, ...]]:
+        same = {size: other for size, other in relations.items() if other.is_Symbol}
         given = {
             base: tuple(size.xreplace(same) for size in self.mechanism.shapes[base])
             for base in self.mechanism.inputs

@@ -60,7 +60,8 @@ def has_scores(subject: Subject) -> bool:
 def known_signs(subject: Subject) -> KnownSigns:
     """Return what is known of the signs of a mechanism's arrays."""
     mechanism = subject.mechanism
-    return signs_of(mechanism.stages, mechanism.indicators, dict(mechanism.relations))
+    relations = dict(mechanism.relations)
+    return signs_of(mechanism.stages, mechanism.indicators, relations, subject.own_shapes)
 
 
 def rows_sum(subject: Subject, weight: Stage | None = None) -> Derivation:

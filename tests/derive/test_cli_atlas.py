@@ -207,7 +207,8 @@ def test_proofs_are_told_step_by_step():
 
 def test_what_a_proof_needs_is_said():
     text = " ".join(printed("properties", "rms-normalised").split())
-    assert "(where r_k_hj is not 0 and r_q_hi is not 0)" in text
+    assert "r_k_hj is not 0 and r_q_hi is not 0)" in text
+    assert "(where 0 ≤ ε_1 + (Σ_k Q_hik²) / d and" in text
     assert "0 ≤ ε_1" in text
 
 

@@ -1,11 +1,22 @@
 """Derivations: a gap, an idle rule and a wrong rule are each caught."""
 
+from itertools import combinations
+
 import pytest
 from sympy import Add, Expr, Integer, Mul, Sum, exp, log
 
 from derive.attention import CROSS, SHIFTED, SOFTMAX, SUM_NORMALISED
 from derive.binding import ShapeError, same
-from derive.derivation import Derivation, DerivationError, Step, derive, is_zero, recheck
+from derive.derivation import (
+    SMALL_SHAPES,
+    UNEQUAL_SHAPE,
+    Derivation,
+    DerivationError,
+    Step,
+    derive,
+    is_zero,
+    recheck,
+)
 from derive.formula import D, K, Q, Stage, a, array, c, d, i, j, k, m, n, n_q, s, total, z
 from derive.rewriting import distribute, fold, pull_out, rewrite, split_exponentials, unfold
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from derive.formula import FormulaError, array, d, i, k, n
 from derive.theorems import THEOREMS
+from derive.theorems.theorem import Recurrence
 from numeric import theorem_programs as programs
-from numeric.theorems import check_program, check_theorem_programs, theorem_programs
+from numeric.theorems import check_program, check_theorem_programs, one_step, theorem_programs
 
 NAMES = [program.function.__name__ for program in theorem_programs()]
 
@@ -189,3 +191,10 @@ def test_a_program_with_a_mistake_is_refuted(broken):
     (program,) = (p for p in theorem_programs() if p.function is BROKEN[broken])
     found = check_program(replace(program, function=broken, tokens=program.tokens[-1:]))
     assert (found.verdict, found.passed) == ("refuted", False)
+
+
+def test_a_step_that_reads_two_places_of_one_array_has_no_program_of_its_own():
+    S, f = array("S"), array("f")
+    made = Recurrence(S[i, k], i, f[1, k], S[i - 1, k] + f[i - 1, k] * f[i, k], (n, d))
+    with pytest.raises(FormulaError, match="reads S, f at the place before"):
+        one_step("the state", made)

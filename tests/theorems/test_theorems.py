@@ -2,15 +2,17 @@
 
 import re
 from importlib import import_module
+from itertools import combinations
 from pkgutil import iter_modules
 
 import pytest
 from sympy import Indexed
 
 import derive.theorems
+from derive.formula import n, n_q
 from derive.publish.proof_writing import written
 from derive.theorems import THEOREMS
-from derive.theorems.checking import recheck_theorem
+from derive.theorems.checking import SMALL_SIZES, recheck_theorem
 from derive.theorems.theorem import Agreement, Chain, Comparison, Induction, Kind
 from derive.variants import ATLAS
 
@@ -83,3 +85,8 @@ def test_quotients_of_masked_sums_name_what_must_not_be_zero():
     conditions = {"online-softmax": "D[i]", "log-sum-exp-merge": "D_b[i, p]"}
     for name, denominator in conditions.items():
         assert denominator in map(str, THEOREMS[name].nonzero)
+
+
+def test_a_theorem_says_which_sizes_it_takes_to_be_the_same():
+    relations = {name: THEOREMS[name].relations for name in ("causal-two-ways", "row-sum-trick")}
+    assert relations == {"causal-two-ways": ((n_q, n),), "row-sum-trick": ()}
