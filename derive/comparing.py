@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sympy import Add, Expr, Indexed, IndexedBase, Mul
 from sympy.concrete.expr_with_limits import ExprWithLimits
@@ -75,6 +76,7 @@ def _pair(left: Stage, right: Stage, *, headless: bool) -> Pair:
     return Pair(left, right, *differing(left.value, right.value, headless=headless))
 
 
+@lru_cache(maxsize=256)
 def _written(mechanism: Mechanism) -> dict[IndexedBase, Stage]:
     return {
         stage.array: Stage(stage.target, with_letters(stage.value), stage.shape)
@@ -157,6 +159,7 @@ def _left_over(
     return mine, rest
 
 
+@lru_cache(maxsize=8192)
 def _key(expression: Expr, headless: bool) -> Expr:
     """Return an expression that is the same for two that count as the same."""
     canonical = expression.as_dummy()
