@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -196,6 +196,8 @@ def properties(mechanism: str, proofs: bool, as_json: bool) -> None:
     screen.print(Line(variant.title, style="bold"))
     for row in decided:
         _print_property(screen, row, proofs=proofs)
+    if any(row.verdict != row.stated for row in decided):
+        _print_statements(screen, decided)
 
 
 def _print_property(screen: Console, found: Property, *, proofs: bool) -> None:
@@ -219,6 +221,16 @@ def _print_property(screen: Console, found: Property, *, proofs: bool) -> None:
         for text in proof_lines(found.evidence):
             grid.add_row("", Line(text, style="dim"))
     screen.print(Trimmed(grid))
+
+
+def _print_statements(screen: Console, decided: Sequence[Property]) -> None:
+    """Print the lines that state in a mechanism's own file what was decided of it."""
+    from rich.text import Text as Line
+
+    screen.print(Line("\nIts file does not state this. Once you have understood each, it may say:"))
+    for field, verdict in (("holds", "proved"), ("fails", "refuted")):
+        names = "".join(f'"{row.claim.name}", ' for row in decided if row.verdict == verdict)
+        screen.print(Line(f"    {field}=({names.rstrip()}),"))
 
 
 @click.command()

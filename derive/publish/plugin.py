@@ -15,6 +15,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
 from pymdownx.inlinehilite import InlineHiliteException
 from pymdownx.superfences import SuperFencesException
 
@@ -35,7 +36,10 @@ STYLES = (
     f"{ASSETS}/attention.css",
     f"{ASSETS}/atlas.css",
 )
-SCRIPTS = (f"{ASSETS}/attention.js", f"{ASSETS}/compare.js")
+SCRIPT = f"{ASSETS}/attention.js"
+COMPARISON = f"{ASSETS}/compare.js"
+"""The script of the pages on which two mechanisms stand side by side; no other page loads it."""
+
 OURS_TO_COPY = ("attention.css", "atlas.css", "attention.js", "compare.js")
 
 
@@ -81,7 +85,7 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         if config.nav is not None:
             config.nav, self.atlas = atlas_pages.expanded(config.nav)
         config.extra_css[:0] = STYLES
-        config.extra_javascript += SCRIPTS
+        config.extra_javascript.append(SCRIPT)
         return config
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
@@ -112,6 +116,13 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         """Remember which page is being made, so that a mistake names it; let theorems be linked."""
         self.fences.page = page.file.src_uri
         return atlas_pages.with_anchors(markdown)
+
+    def on_post_page(self, output: str, *, page: Page, **kwargs: Any) -> str:
+        """Add the script of the comparison where there is one."""
+        if '<section class="attn attn-compare"' not in output:
+            return output
+        address = get_relative_url(COMPARISON, page.url)
+        return output.replace("</body>", f'<script src="{address}"></script></body>')
 
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         """Forget the page, and what is kept of pages that are no more."""

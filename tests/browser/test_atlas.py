@@ -71,7 +71,7 @@ def test_two_mechanisms_are_chosen_by_key(page: Page) -> None:
     assert marked(page, "causal") == 2
     page.get_by_label("Left").select_option("causal")
     page.get_by_label("Right").select_option("alibi")
-    assert page.locator(".attn-side:visible h3").all_inner_texts() == [
+    assert page.locator(".attn-side:visible h2").all_inner_texts() == [
         ATLAS["causal"].title,
         ATLAS["alibi"].title,
     ]

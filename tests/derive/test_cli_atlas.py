@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from unicodedata import normalize
 
 import pytest
@@ -221,3 +222,17 @@ def test_properties_as_json_are_checked_a_second_way():
         "gradient-rows-sum-to-zero"
     ]["how"].startswith("counterexample: ")
     assert {row["verdict"] for row in rows.values()} == {"proved", "refuted"}
+
+
+def test_what_a_file_does_not_state_yet_is_printed_for_it(monkeypatch):
+    assert "Its file does not state this" not in printed("properties", "raw-scores")
+    unstated = replace(ATLAS["raw-scores"], key="new", holds=(), fails=())
+    monkeypatch.setattr("derive.variants.ATLAS", {"new": unstated})
+    text = printed("properties", "new", columns=400)
+    stated = dict(re.findall(r"^    (holds|fails)=\((.*),\),$", text, re.MULTILINE))
+    assert {
+        name: {part.strip(' "') for part in row.split(",")} for name, row in stated.items()
+    } == {
+        "holds": set(ATLAS["raw-scores"].holds),
+        "fails": set(ATLAS["raw-scores"].fails),
+    }

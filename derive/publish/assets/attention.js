@@ -67,6 +67,15 @@
     if (chosen && chosen.dataset.i !== panel.dataset.i) clear(explorer);
   }, true);
 
+  // What has to be scrolled to be read can be reached by key.
+  const sized = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  for (const formula of document.querySelectorAll("div.attn-math")) sized.observe(formula);
+
   document.addEventListener("keydown", (event) => {
     const button = event.target.closest(".attn-heat button");
     if (button && move(button, event.key)) event.preventDefault();

@@ -85,7 +85,7 @@
       draw(article(left), left, sentence);
       draw(article(right), right, sentence);
       section.querySelector("[role='status']").textContent =
-        `${article(left).querySelector("h3").textContent} beside ${article(right).querySelector("h3").textContent}`;
+        `${article(left).querySelector("h2").textContent} beside ${article(right).querySelector("h2").textContent}`;
       const wanted = new URLSearchParams({ left, right, sentence });
       history.replaceState(null, "", `#${wanted}`);
     }
