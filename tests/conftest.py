@@ -32,6 +32,8 @@ FIRST = ("browser", "variants", "theorems", "prover")
 """The folders whose files take longest: begun last, they would keep one process busy alone."""
 
 
+# First, so that the groups are there when xdist reads them.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests stay together, and begin with what takes longest."""
     here = Path(__file__).parent

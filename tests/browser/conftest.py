@@ -85,7 +85,7 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site_url(built_site: Path) -> Iterator[str]:
     """Serve the built site; return its address without a slash at the end."""
     handler = partial(_SilentHandler, directory=str(built_site))
-    with http.server.ThreadingHTTPServer((HOST, 0), handler) as server:
+    with _SilentServer((HOST, 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://{HOST}:{server.server_port}"
@@ -150,6 +150,11 @@ def open_page(browser: Browser, site_url: str) -> Iterator[OpenPage]:
 def page(open_page: OpenPage) -> Page:
     """Return a watched page of 1280 by 800 CSS pixels."""
     return open_page()
+
+
+class _SilentServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_args: object) -> None:
+        """Say nothing of a page that was left before all of it had come."""
 
 
 class _SilentHandler(http.server.SimpleHTTPRequestHandler):
