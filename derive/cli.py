@@ -289,7 +289,7 @@ def check(
     \b
     Examples: derive check jim-john
               derive check --all --json
-    """  # noqa: D301
+    """  # noqa: D301 - click reads the character that \b stands for
     from derive.examples import BUILT_IN, load
 
     if not examples and not all_:

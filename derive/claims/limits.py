@@ -179,6 +179,7 @@ def _pairs_of_keys(weights: Any) -> Iterator[tuple[tuple[int, ...], int, int]]:
 
 
 def _limit(weight: Expr, end: Expr) -> Expr | None:
+    """Return a limit, or None where SymPy has no way to it: then nothing is refuted by it."""
     try:
         return limit(weight, BETA, end)
     except NotImplementedError:

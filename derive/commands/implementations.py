@@ -33,7 +33,7 @@ def implementations(mechanisms: tuple[str, ...], output: Path | None, jobs: int)
     \b
     Examples: derive implementations
               derive implementations --mechanism causal --mechanism alibi
-    """  # noqa: D301
+    """  # noqa: D301 - click reads the character that \b stands for
     from derive.commands.torch_side import torch_side
     from derive.console import console
     from derive.implementations import COMMAND, PATH, joined
