@@ -7,27 +7,18 @@ side, and only a floating-point evaluation rounds it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import numpy
-
+from derive.decimals import Number, Rows, values_of
 from derive.errors import InputError
 from derive.sentence_file import SentenceFile, read_sentence
+from derive.settings import Settings
 from derive.visible import quoted, shortened
 
 BUILT_IN = ("jim-john", "journey")
-
-
-@dataclass(frozen=True)
-class Number:
-    """A decimal as written: its exact value and the text, trailing zeros kept."""
-
-    value: Fraction
-    text: str
 
 
 @dataclass(frozen=True)
@@ -36,17 +27,19 @@ class Example:
 
     ``query`` is the 0-based position of the query's token. ``sentence`` is the running text that
     the tokens come from, where it says more than the tokens do; ``source`` says who wrote it.
-    ``origin`` is the file it was read from, as a person named it, for error messages.
+    ``origin`` is the file it was read from, as a person named it, for error messages. ``settings``
+    are what the file says about the attention that it is to be worked with.
     """
 
     name: str
     title: str
     tokens: tuple[str, ...]
-    vectors: tuple[tuple[Number, ...], ...]
+    vectors: Rows
     query: int
     sentence: str
     source: str = ""
     origin: str = ""
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -60,11 +53,7 @@ class Example:
 
     def array(self, convert: Any = lambda value: value) -> Any:
         """Return the vectors as an (n, d) object array, each value put through ``convert``."""
-        entries = numpy.empty(self.shape, dtype=object)
-        for row, vector in enumerate(self.vectors):
-            for column, number in enumerate(vector):
-                entries[row, column] = convert(number.value)
-        return entries
+        return values_of(self.vectors, convert)
 
     def position(self, query: str, *, where: str = "", key: str = "query") -> int:
         """Find the 0-based position of a query given as a token, or as a position from 1."""
@@ -107,6 +96,7 @@ def example_from(content: SentenceFile, name: str, where: str) -> Example:
         sentence=content.sentence or " ".join(content.tokens),
         source=content.source or "",
         origin=where,
+        settings=content.settings(where),
     )
     if content.query is None:
         return example

@@ -9,66 +9,29 @@
       - [1e-1, 0, 2.5]
       - [0.3, 0.4, 0.5]
     query: cat                    # optional: a token, or a position from 1
+
+It may also say what attention the sentence is worked with: the keys of ``derive.settings``.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
+from derive.decimals import read_decimal
 from derive.errors import InputError
+from derive.settings import SettingsKeys
+from derive.text_yaml import load_yaml
 from derive.visible import breaks_line, quoted, visible
 
 MOST_BYTES = 500_000
 """The largest file that is read; ten times what the longest sentence that is worked needs."""
 
-LARGEST_EXPONENT = 150
-"""Decimals beyond 1e150 or below 1e-150 are refused: float64 cannot hold their products."""
 
-
-class _TextLoader(yaml.SafeLoader):
-    """YAML whose scalars stay text: ``0.10`` keeps its zero, and ``no`` is a word."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(
-                None, None, "an alias (*name) may not stand for a value", event.start_mark
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen if isinstance(key, yaml.ScalarNode) else False:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {quoted(key.value)} stands twice", key.start_mark
-                )
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-    def flatten_mapping(self, node: Any) -> None:
-        """Leave a mapping as it is written: ``<<`` is a key like any other."""
-
-
-_TextLoader.yaml_implicit_resolvers = {}
-# Tags such as !!int or !!python/object would build other values than text.
-_TextLoader.yaml_constructors = {
-    tag: build
-    for tag, build in yaml.SafeLoader.yaml_constructors.items()
-    if tag in (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
-}
-
-
-class SentenceFile(BaseModel):
+class SentenceFile(SettingsKeys):
     """What a sentence file may hold. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -107,7 +70,8 @@ class SentenceFile(BaseModel):
                 raise InputError(where, f"tokens[{place}]", "the token is empty", "write a word")
         for key in ("title", "sentence", "source"):
             check_text(getattr(self, key) or "", where, key)
-        self.rows(where)
+        dimensions = len(self.rows(where)[0])
+        self.settings(where).composition(dimensions, where)
 
     def rows(self, where: str) -> list[list[tuple[Fraction, str]]]:
         """Return one row of (value, text) for each token, all of one length."""
@@ -169,25 +133,6 @@ class SentenceFile(BaseModel):
         return [(f"vectors[{place}]", row) for place, row in enumerate(self.vectors, start=1)]
 
 
-def read_decimal(text: str, where: str, key: str) -> Fraction:
-    """Return the exact value of a decimal as written, such as ``-0.10`` or ``2.5e-3``."""
-    remedy = "write a decimal such as 0.25, -3 or 1e-2"
-    try:
-        if not text.isascii() or len(text) > 60 or "_" in text:
-            raise InvalidOperation
-        # YAML writes infinity and NaN with a dot: .inf, -.inf, .nan
-        number = Decimal(re.sub(r"\.(?=inf|nan)", "", text.strip(), flags=re.IGNORECASE))
-    except InvalidOperation:
-        raise InputError(where, key, f"{quoted(text)} is not a number", remedy) from None
-    if not number.is_finite():
-        raise InputError(where, key, f"{text} is not a finite number", remedy)
-    if number and abs(number.adjusted()) > LARGEST_EXPONENT:
-        raise InputError(
-            where, key, f"{text} is too large or too small", "stay between 1e-150 and 1e150"
-        )
-    return Fraction(number)
-
-
 def check_text(text: str, where: str, key: str) -> None:
     """Refuse control characters: they would break a terminal's lines and a page's text."""
     for character in text:
@@ -195,29 +140,6 @@ def check_text(text: str, where: str, key: str) -> None:
             raise InputError(
                 where, key, f"it holds the control character U+{ord(character):04X}", "remove it"
             )
-
-
-def load_yaml(text: str, *, where: str) -> Any:
-    """Load YAML with every scalar as text; a syntax error becomes an ``InputError``."""
-    try:
-        return yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a SafeLoader that builds only text
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f"line {mark.line + 1}" if mark else ""
-        problem = error.problem or error.context or "it cannot be read"
-        raise InputError(where, line, f"not YAML: {problem}", "correct that line") from None
-    except yaml.YAMLError as error:
-        problem = str(error).splitlines()[0]
-        raise InputError(where, "", f"not YAML: {problem}", "write it as plain text") from None
-    except RecursionError:
-        raise InputError(
-            where, "", "it is nested too deeply", "write tokens: and vectors:"
-        ) from None
-    except (ValueError, OverflowError):
-        # PyYAML's own scanner lets these through for a %YAML version or a \U escape out of range.
-        raise InputError(
-            where, "", "not YAML: a number or an escape in it is out of range", "correct it"
-        ) from None
 
 
 def read_sentence(name: str) -> tuple[SentenceFile, str, str]:
@@ -254,13 +176,15 @@ def _in_one_line(error: ValidationError, where: str) -> InputError:
     # A misspelt key is both unknown and missing; the first of the two says what to correct.
     found = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     steps = [
-        step for step in found["loc"] if step not in ("list[list[str]]", "dict[str,list[str]]")
+        step for step in found["loc"] if str(step).split("[")[0] not in ("list", "dict", "str")
     ]
     key = ""
     for step in steps:
         key += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if key else str(step)
     if found["type"] == "extra_forbidden":
-        known = ", ".join(SentenceFile.model_fields)
+        settings = SettingsKeys.model_fields
+        own = [name for name in SentenceFile.model_fields if name not in settings]
+        known = ", ".join([*own, *settings])
         return InputError(where, key, "this key is unknown", f"the keys are {known}")
     if found["type"] == "missing":
         return InputError(where, key, "it is missing", f"add '{key}:'")
@@ -271,5 +195,12 @@ def _in_one_line(error: ValidationError, where: str) -> InputError:
     if steps[0] == "tokens":
         return InputError(
             where, key, "this is not a word", "write tokens as [first, second, third]"
+        )
+    if steps[0] == "projections":
+        return InputError(
+            where,
+            "projections",
+            "these are not matrices of numbers",
+            "write small, none, or rows of numbers under query:, key: and value:",
         )
     return InputError(where, key, "this is not text", "write a single line of text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,6 +12,8 @@ from sympy import IndexedBase, Pow, Rational, cos, exp, sin, tanh
 
 from derive.algebras.decimal import LARGEST_EXPONENT, Decimal
 from derive.algebras.exact import Exact
+from derive.composition import Composition
+from derive.decimals import Rows
 from derive.elements import Elements
 from derive.errors import InputError
 from derive.examples import Example
@@ -30,12 +33,13 @@ class Worked:
     """The arrays of ``mechanism`` for ``example``.
 
     Entries are fractions where the mechanism has no exponential and no root, else mpmath numbers
-    of 50 digits.
+    of 50 digits. ``written`` holds what was written down: the vectors, and matrices if there are.
     """
 
     example: Example
     mechanism: Mechanism
     arrays: dict[IndexedBase, Any]
+    written: Mapping[IndexedBase, Rows]
 
     def __getitem__(self, base: IndexedBase) -> Any:
         return self.arrays[base]
@@ -67,7 +71,21 @@ def work_out(example: Example, mechanism: Mechanism) -> Worked:
     write down, and for scores that sum to zero where the mechanism divides by that sum.
     """
     _check_size(example)
-    return _worked(example, mechanism, {x: example.array()})
+    return _worked(example, mechanism, {x: example.array()}, {x: example.vectors})
+
+
+@cache
+def work_out_composed(example: Example, composition: Composition) -> Worked:
+    """Compute every stage of a composed attention for ``example``.
+
+    Raises ``InputError`` as ``work_out`` does.
+    """
+    if composition.projections is None:
+        return work_out(example, composition.mechanism)
+    _check_size(example)
+    given = {x: example.array(), **composition.given()}
+    written = {x: example.vectors, **composition.projections.rows()}
+    return _worked(example, composition.mechanism, given, written)
 
 
 @cache
@@ -84,10 +102,15 @@ def work_out_variant(example: Example, variant: Variant) -> Worked:
         raise InputError(
             example.where, "vectors", str(error), "give vectors of three numbers, as the atlas has"
         ) from None
-    return _worked(example, variant.mechanism, given)
+    return _worked(example, variant.mechanism, given, {x: example.vectors})
 
 
-def _worked(example: Example, mechanism: Mechanism, exact: dict[IndexedBase, Any]) -> Worked:
+def _worked(
+    example: Example,
+    mechanism: Mechanism,
+    exact: Mapping[IndexedBase, Any],
+    written: Mapping[IndexedBase, Rows],
+) -> Worked:
     algebra = Exact() if is_rational(mechanism) else Decimal()
     given = {base: _converted(entries, algebra) for base, entries in exact.items()}
     shapes = {base: entries.shape for base, entries in given.items()}
@@ -108,7 +131,7 @@ def _worked(example: Example, mechanism: Mechanism, exact: dict[IndexedBase, Any
             "a score is so large that its exponential cannot be written",
             f"scale the vectors down until every score is below {LARGEST_EXPONENT:.0e}",
         ) from None
-    return Worked(example, mechanism, arrays)
+    return Worked(example, mechanism, arrays, written)
 
 
 def _converted(entries: Any, algebra: Exact | Decimal) -> Any:

@@ -5,23 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from derive.attention import MECHANISMS
+from derive.composition import Composition
 from derive.errors import InputError
 from derive.examples import Example, example_from, load
 from derive.formula import Mechanism
-from derive.sentence_file import SentenceFile, load_yaml
+from derive.sentence_file import SentenceFile
+from derive.settings import MECHANISM_NAMES, Settings, SettingsKeys
+from derive.text_yaml import load_yaml
 from derive.variants import ATLAS
 from derive.variants.variant import Variant
 
 SENTENCE_PARTS = (
+    "numbers",
     "vectors",
+    "matrices",
+    "projection",
     "score",
     "normalise",
     "weighted-sum",
     "heatmap",
+    "step-through",
     "lengths",
     "printed",
 )
@@ -42,7 +49,8 @@ ROUNDING_PARTS = (
 MEASURED_PARTS = ("rounding-summary", "rounding-bugs", "rounding-alarms", "rounding-tightness")
 
 Part = Literal[
-    "vectors", "score", "normalise", "weighted-sum", "heatmap", "lengths", "printed",
+    "numbers", "vectors", "matrices", "projection", "score", "normalise", "weighted-sum",
+    "heatmap", "step-through", "lengths", "printed",
     "formula", "matrix", "written-out", "properties", "code",
     "changes", "shapes", "inputs", "weights", "gradient", "cost", "sources", "implementations",
     "torch-code", "checked",
@@ -53,12 +61,17 @@ Part = Literal[
     "rounding-summary", "rounding-bugs", "rounding-alarms", "rounding-tightness",
 ]  # fmt: skip
 
-DEFAULT_PARTS: tuple[Part, ...] = ("score", "normalise", "weighted-sum", "heatmap")
+StageName = Literal["projection", "score", "normalise", "weighted-sum"]
+
+DEFAULT_PARTS: tuple[Part, ...] = ("numbers", "heatmap")
 SENTENCE_KEYS = ("tokens", "vectors", "title", "sentence", "source")
 
 
-class Block(BaseModel):
-    """The keys of a fence. Its sentence is named (``example``), or written (``tokens`` ...)."""
+class Block(SettingsKeys):
+    """The keys of a fence. Its sentence is named (``example``), or written (``tokens`` ...).
+
+    ``stages`` are those that ``numbers`` and ``formula`` show; all of them unless it is given.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -70,7 +83,7 @@ class Block(BaseModel):
     source: str | None = None
     query: str | None = None
     key: str | None = None
-    mechanism: str = "softmax"
+    stages: list[StageName] | None = None
     theorem: str | None = None
     show: list[Part] = Field(default_factory=lambda: list(DEFAULT_PARTS))
     digits: int = Field(default=4, ge=1, le=12)
@@ -84,9 +97,9 @@ class Block(BaseModel):
 
     @field_validator("mechanism")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _known(cls, name: str | None) -> str | None:
         known = [*MECHANISMS, *ATLAS]
-        if name not in known:
+        if name is not None and name not in known:
             expected = ", ".join(repr(key) for key in known[:-1]) + f" or {known[-1]!r}"
             raise PydanticCustomError("literal_error", "unknown", {"expected": expected})
         return name
@@ -94,22 +107,54 @@ class Block(BaseModel):
 
 @dataclass(frozen=True)
 class Request:
-    """A checked fence: the block, its sentence if it has one, and the query's position from 0."""
+    """A checked fence: the block, its sentence if it has one, and the query's position from 0.
+
+    ``settings`` are those of the fence, and of its sentence's file where the fence says nothing.
+    """
 
     block: Block
     example: Example | None
     query: int
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """The name of the mechanism: as the fence or the sentence's file says it, or softmax."""
+        return self.settings.mechanism or "softmax"
+
+    @property
+    def composition(self) -> Composition:
+        """The attention that the fence's sentence is worked with."""
+        sentence = self.sentence
+        return self.settings.composition(sentence.shape[1], sentence.where)
 
     @property
     def mechanism(self) -> Mechanism:
-        """The mechanism that the fence names."""
-        name = self.block.mechanism
-        return MECHANISMS[name] if name in MECHANISMS else ATLAS[name].mechanism
+        """The mechanism that the fence names, composed where it says more of one."""
+        if self.name in MECHANISM_NAMES and self.example is not None:
+            return self.composition.mechanism
+        unused = [
+            key
+            for key, value in (
+                ("scale", self.settings.scale),
+                ("mask", self.settings.causal),
+                ("projections", self.settings.projections),
+            )
+            if value is not None
+        ]
+        if unused:
+            raise InputError(
+                "attention fence",
+                unused[0],
+                "this is about a sentence that is worked with softmax, sum, raw or shifted",
+                f"leave {unused[0]} out, or name a sentence (example: journey)",
+            )
+        return MECHANISMS[self.name] if self.name in MECHANISMS else ATLAS[self.name].mechanism
 
     @property
     def variant(self) -> Variant:
         """The mechanism of the atlas that the fence names."""
-        name = self.block.mechanism
+        name = self.name
         if name not in ATLAS:
             raise InputError(
                 "attention fence",
@@ -144,7 +189,8 @@ def read_block(source: str, where: str = "attention fence") -> Request:
     query = 0
     if example is not None:
         query = example.query if block.query is None else example.position(block.query, where=where)
-    return Request(block, example, query)
+    settings = block.settings(where)
+    return Request(block, example, query, settings.over(example.settings) if example else settings)
 
 
 def _sentence(block: Block, data: dict[str, Any], where: str) -> Example | None:
@@ -170,7 +216,9 @@ def _validated(data: dict[str, Any], where: str) -> Block:
         found = error.errors()[0]
         key = ".".join(str(step) for step in found["loc"])
         if found["type"] == "extra_forbidden":
-            known = ", ".join(Block.model_fields)
+            settings = SettingsKeys.model_fields
+            own = [name for name in Block.model_fields if name not in settings]
+            known = ", ".join([*own, *settings])
             raise InputError(where, key, "this key is unknown", f"the keys are {known}") from None
         if found["type"] == "literal_error":
             given, expected = found["input"], found["ctx"]["expected"]

@@ -50,7 +50,10 @@ from derive.rounding_evidence import RoundingEvidence
 from derive.worked import work_out
 
 PARTS: dict[str, Callable[[Request], Markup]] = {
+    "numbers": sentence_parts.numbers,
     "vectors": sentence_parts.vectors,
+    "matrices": sentence_parts.matrices,
+    "projection": sentence_parts.projection,
     "score": sentence_parts.score,
     "normalise": sentence_parts.normalise,
     "weighted-sum": sentence_parts.weighted_sum,

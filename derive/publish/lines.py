@@ -10,11 +10,11 @@ from decimal import Decimal as Written
 from fractions import Fraction
 from typing import Any
 
-import numpy
 from mpmath import nstr
 from sympy import IndexedBase
 
-from derive.formula import Stage, i, x
+from derive.decimals import texts_of
+from derive.formula import Stage, i
 from derive.publish.notation import Notation
 from derive.publish.writing import WrittenOut, name_of, names, phrases
 from derive.worked import Worked
@@ -54,8 +54,8 @@ class Lines:
     def __init__(self, worked: Worked, symbols: Notation, numbers: Notation, digits: int = DIGITS):
         self.worked, self.digits, self.symbols = worked, digits, symbols
         given = {
-            base: _as_written(worked, numbers)
-            if base == x
+            base: texts_of(worked.written[base], numbers.decimal)
+            if base in worked.written
             else phrases(worked[base], lambda value: numbers.decimal(self.rounded(value)))
             for base in worked.mechanism.inputs
         }
@@ -68,7 +68,7 @@ class Lines:
         self._exact = {
             base
             for base in given
-            if base == x or all(is_exact(value, digits) for value in worked[base].flat)
+            if base in worked.written or all(is_exact(value, digits) for value in worked[base].flat)
         }
 
     def rounded(self, value: Any) -> str:
@@ -131,11 +131,3 @@ def is_exact(value: Any, digits: int) -> bool:
     size = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
     known = -size if value < 0 else size
     return abs(known - shown) <= abs(shown) * Fraction(1, 10**40)
-
-
-def _as_written(worked: Worked, notation: Notation) -> Any:
-    entries = numpy.empty(worked.example.shape, dtype=object)
-    for row, vector in enumerate(worked.example.vectors):
-        for column, decimal in enumerate(vector):
-            entries[row, column] = notation.decimal(decimal.text)
-    return entries

@@ -35,7 +35,10 @@ STAGE_TITLES = {s: "score", a: "weight", z: "context vector"}
 def formula(request: Request) -> Markup:
     """Return each equation in general form, with its LaTeX to copy."""
     rows = []
+    chosen = request.block.stages
     for choice in request.mechanism.choices:
+        if chosen is not None and choice.role.replace(" ", "-") not in chosen:
+            continue
         for stage in choice.stages:
             latex = equation(stage)
             rows.append(
@@ -68,7 +71,7 @@ def written_out(request: Request) -> Markup:
     """
     mechanism, tokens = request.mechanism, request.block.n
     sizes = small_sizes(mechanism, tokens, request.block.d)
-    last_query = tokens if tokens > 2 and request.block.mechanism in ATLAS else None
+    last_query = tokens if tokens > 2 and request.name in ATLAS else None
     written = entries(mechanism, sizes, Latex(), last_query)
     spoken = entries(mechanism, sizes, Speech(), last_query)
     groups: list[dict[str, Any]] = []
@@ -94,7 +97,7 @@ def written_out(request: Request) -> Markup:
 
 def properties(request: Request) -> Markup:
     """Return the mechanism's properties: each with its proof or its counterexample."""
-    key = request.block.mechanism
+    key = request.name
     if key in ATLAS:
         decided = variant_properties(ATLAS[key])
     else:

@@ -11,6 +11,7 @@ from sympy import Rational
 
 from derive.algebras.decimal import Decimal
 from derive.attention import CROSS
+from derive.decimals import read_decimal
 from derive.elements import Elements
 from derive.errors import InputError
 from derive.evidence import Evidence
@@ -25,7 +26,6 @@ from derive.publish.rendering import code, render
 from derive.publish.sentence_parts import SentencePage
 from derive.publish.source import function_source
 from derive.publish.writing import equation, matrix_equation
-from derive.sentence_file import read_decimal
 
 
 def weight(evidence: Evidence, request: Request) -> Markup:
@@ -42,8 +42,7 @@ def weight(evidence: Evidence, request: Request) -> Markup:
     checked = [
         found
         for found in evidence.comparisons
-        if (found.example, found.mechanism, found.stage)
-        == (example.name, request.block.mechanism, str(a))
+        if (found.example, found.mechanism, found.stage) == (example.name, request.name, str(a))
         and found.verdict == "within bound"
         and found.precision == "float32"
     ]

@@ -20,8 +20,8 @@ from derive.publish.lines import Line, Lines
 from derive.publish.notation import LinkedLatex, Speech
 from derive.publish.rendering import render
 from derive.publish.telling import is_written_out
-from derive.publish.writing import equation, general, matrix_equation
-from derive.worked import Worked, work_out
+from derive.publish.writing import equation, general, matrix_equation, name_of
+from derive.worked import Worked, work_out_composed
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ class SentencePage:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.example: Example = request.sentence
-        self.mechanism: Mechanism = request.mechanism
+        composition = request.composition
+        self.mechanism: Mechanism = composition.mechanism
         self.query = request.query
-        self.worked: Worked = work_out(self.example, self.mechanism)
+        self.worked: Worked = work_out_composed(self.example, composition)
         digits = request.block.digits
         self.latex = Lines(self.worked, LinkedLatex(), LinkedLatex(r"\cdot"), digits)
         self.html = Lines(self.worked, Html(), Html(), digits)
@@ -81,6 +82,41 @@ class SentencePage:
 def vectors(request: Request) -> Markup:
     """Return the table of tokens and their vectors, as written."""
     return render("vectors", example=request.sentence, query=request.query)
+
+
+def matrices(request: Request) -> Markup:
+    """Return the matrices that make queries, keys and values, as written."""
+    projections = request.composition.projections
+    if projections is None:
+        raise _without_projections(request)
+    rows = [
+        {"name": maths.inline(name_of(base, []), str(base)), "rows": rows}
+        for base, rows in projections.rows().items()
+    ]
+    return render("matrices", matrices=rows)
+
+
+def projection(request: Request) -> Markup:
+    """Return the projections' formulas and each number of the query, the keys and the values."""
+    page = SentencePage(request)
+    if request.composition.projections is None:
+        raise _without_projections(request)
+    stages = [_stage_lines(page, stage) for stage in page.mechanism.choice("projection").stages]
+    return render("projection", stages=stages)
+
+
+def numbers(request: Request) -> Markup:
+    """Return the parts of the fence's stages, one after the other."""
+    told = {
+        "projection": projection,
+        "score": score,
+        "normalise": normalise,
+        "weighted-sum": weighted_sum,
+    }
+    if request.composition.projections is None:
+        del told["projection"]
+    chosen = request.block.stages or told
+    return Markup("\n").join(told[name](request) for name in told if name in chosen)
 
 
 def score(request: Request) -> Markup:
@@ -143,7 +179,7 @@ def heatmap(request: Request) -> Markup:
     ]
     return render(
         "heatmap",
-        key=request.block.key or f"{example.name}-{request.block.mechanism}",
+        key=request.block.key or f"{example.name}-{request.name}",
         example=example,
         mechanism=page.mechanism,
         query=page.query,
@@ -161,6 +197,13 @@ def heatmap(request: Request) -> Markup:
 def lengths(request: Request) -> Markup:
     """Return why long vectors win: each token's length, its cosine with the query, its score."""
     page = SentencePage(request)
+    if request.composition.projections is not None:
+        raise InputError(
+            request.sentence.where,
+            "projections",
+            "lengths are about scores of the vectors themselves",
+            "leave lengths out of show, or projections out of the fence",
+        )
     example, query = page.example, page.query
     norms, cosines = measured(example)
     longest = max(norms)
@@ -202,6 +245,15 @@ def measured(example: Example) -> tuple[Any, Any]:
             "a vector of zeros has no angle with any other",
             "leave lengths out of show, or give it another vector",
         ) from None
+
+
+def _without_projections(request: Request) -> InputError:
+    return InputError(
+        request.sentence.where,
+        "projections",
+        "there are none here",
+        "write projections: small, or three matrices of your own",
+    )
 
 
 def _stage_lines(page: SentencePage, stage: Stage) -> dict[str, Any]:

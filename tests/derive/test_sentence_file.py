@@ -9,9 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from derive.decimals import read_decimal
 from derive.errors import InputError
 from derive.examples import example_from, load
-from derive.sentence_file import MOST_BYTES, SentenceFile, load_yaml, read_decimal
+from derive.sentence_file import MOST_BYTES, SentenceFile
+from derive.text_yaml import load_yaml
 
 GOOD = "tokens: [a, b]\nvectors: [[1, 2], [3, 4]]\n"
 
@@ -35,6 +37,8 @@ def load_from(text: str) -> None:
 
 NUMBER = "write a decimal such as 0.25, -3 or 1e-2"
 ONE = "tokens: [a]\nvectors: [[{}]]\n"
+
+KEYS = "tokens, vectors, title, query, sentence, source, mechanism, scale, mask, projections"
 
 BAD = {
     "ragged vectors": (
@@ -147,11 +151,11 @@ BAD = {
     ),
     "an unknown key": (
         GOOD + "colour: red",
-        "colour: this key is unknown; the keys are tokens, vectors, title, query, sentence, source",
+        f"colour: this key is unknown; the keys are {KEYS}",
     ),
     "a misspelt key": (
         "token: [a]\nvectors: [[1]]",
-        "token: this key is unknown; the keys are tokens, vectors, title, query, sentence, source",
+        f"token: this key is unknown; the keys are {KEYS}",
     ),
     "a missing key": ("tokens: [a]", "vectors: it is missing; add 'vectors:'"),
     "a key that stands twice": (
@@ -216,7 +220,7 @@ BAD = {
     ),
     "a merge": (
         "<<: {tokens: [a]}\nvectors: [[1]]",
-        "<<: this key is unknown; the keys are tokens, vectors, title, query, sentence, source",
+        f"<<: this key is unknown; the keys are {KEYS}",
     ),
     "a version out of range": (
         "%YAML 1." + "9" * 5000 + "\n--- a",

@@ -57,6 +57,7 @@ def test_every_part_gives_one_closed_piece_of_html(part: str) -> None:
         "two-shapes": "queries: {a: [1]}\nkeys: {b: [1], c: [2]}\nvalues: {b: [1], c: [0]}",
         "torch": "functions: [self_attention]",
         "weights": "mechanism: causal\nexample: journey",
+        **dict.fromkeys(("matrices", "projection"), "example: journey\nprojections: small"),
         **dict.fromkeys(OF_THE_ATLAS, "mechanism: causal"),
     }.get(part, "example: journey")
     html = _fence(f"{body}\nshow: [{part}]")

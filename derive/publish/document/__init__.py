@@ -1,0 +1,1 @@
+"""A page as data, and what writes it down: Markdown, LaTeX, HTML, a notebook."""
