@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.how_to.following import PROJECT, agrees, follow, steps
+from tests.how_to.following import PROJECT, Command, Written, agrees, follow, steps
 
 PAGES = sorted((PROJECT / "docs" / "how-to").glob("*.md"))
 
@@ -28,13 +28,22 @@ def test_dots_stand_for_anything_and_nothing_else_does() -> None:
     assert not agrees("a\n", "")
 
 
+READ_IN_ORDER = """
+``` {.python title="a.py"}
+x = 1
+```
+
+```console
+$ one \\
+    two
+out
+$ three
+```
+"""
+
+
 def test_a_page_is_read_in_order() -> None:
-    page = (
-        '``` {.python title="a.py"}\nx = 1\n```\n```console\n$ one \\\n    two\nout\n$ three\n```\n'
-    )
-    read = list(steps(page))
-    assert [getattr(step, "name", None) or step.line for step in read] == [
-        "a.py",
-        "one two",
-        "three",
-    ]
+    file, first, second = steps(READ_IN_ORDER)
+    assert file == Written("a.py", "x = 1\n")
+    assert first == Command("one two", "out\n")
+    assert second == Command("three", "")
