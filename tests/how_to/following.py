@@ -1,8 +1,8 @@
 """Follow a page as its reader does: write the files that stand on it, run its commands, compare.
 
 A fence with a title is a file (``{.python title="kernel.py"}``). A ``console`` fence holds commands
-after ``$`` and what they print, where ``...`` stands for anything: for lines where it is a line, for
-words where it is in one.
+after ``$`` and what they print, where ``...`` stands for anything: for lines where it is a line,
+for words where it is in one.
 """
 
 from __future__ import annotations
