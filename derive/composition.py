@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any, Literal
 
-from sympy import IndexedBase, Mul, Rational, exp
+from sympy import IndexedBase, Mul, Rational, Symbol, exp
 
 from derive.attention import MECHANISMS
 from derive.brackets import AtMost
@@ -112,11 +112,14 @@ class Composition:
 @cache
 def composed(
     normaliser: Normaliser,
-    scale: Fraction | Literal["1/sqrt(d)"] | None = None,
+    scale: Fraction | Symbol | Literal["1/sqrt(d)"] | None = None,
     causal: bool = False,
     projected: bool = False,
 ) -> Mechanism:
-    """Return the formula of one sentence's attention to itself, from the choices made about it."""
+    """Return the formula of one sentence's attention to itself, from the choices made about it.
+
+    A ``scale`` may also be a letter that stands for a number.
+    """
     if not projected and not causal:
         name = "scaled" if (normaliser, scale) == ("softmax", ROOT) else normaliser
         if scale is None or name == "scaled":
@@ -158,13 +161,14 @@ def _projection() -> Choice:
 
 
 def _score(
-    query: IndexedBase, key: IndexedBase, scale: Fraction | Literal["1/sqrt(d)"] | None
+    query: IndexedBase, key: IndexedBase, scale: Fraction | Symbol | Literal["1/sqrt(d)"] | None
 ) -> Choice:
     if scale is None:
         return dot_product(query, key)
     if isinstance(scale, str):
         return scaled_dot_product(query, key)
-    factor = Rational(scale.numerator, scale.denominator)
+    is_number = isinstance(scale, Fraction)
+    factor = Rational(scale.numerator, scale.denominator) if is_number else scale
     equation = Stage(s[i, j], factor * total(query[i, k] * key[j, k], k))
     return Choice("score", f"dot product times {scale}", (equation,))
 

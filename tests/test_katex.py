@@ -119,7 +119,7 @@ def test_an_interrupted_request_leaves_no_answer_behind(monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(katex, "_pipes", lambda child: (child.stdin, Interrupted(child.stdout)))
+        patch.setattr(node_child, "_pipes", lambda child: (child.stdin, Interrupted(child.stdout)))
         with pytest.raises(KeyboardInterrupt):
             render(r"\mathit{first}")
     assert "second" in render(r"\mathit{second}")

@@ -38,6 +38,7 @@ from derive.publish import (
     other_parts,
     rounding_parts,
     sentence_parts,
+    step_through_parts,
     theorem_parts,
     variant_parts,
 )
@@ -46,6 +47,7 @@ from derive.publish.block import Request, read_block
 from derive.publish.katex import KatexError
 from derive.publish.kept import Kept
 from derive.publish.lines import DIGITS, rounded
+from derive.publish.script.executing import ScriptError
 from derive.rounding_evidence import RoundingEvidence
 from derive.worked import work_out
 
@@ -58,6 +60,7 @@ PARTS: dict[str, Callable[[Request], Markup]] = {
     "normalise": sentence_parts.normalise,
     "weighted-sum": sentence_parts.weighted_sum,
     "heatmap": sentence_parts.heatmap,
+    "step-through": step_through_parts.step_through,
     "lengths": sentence_parts.lengths,
     "formula": mechanism_parts.formula,
     "matrix": mechanism_parts.matrix,
@@ -111,7 +114,7 @@ ATLAS_PARTS: dict[str, Callable[[AtlasEvidence, Request], Markup]] = {
 }
 """Parts that show what was checked of the atlas."""
 
-MISTAKES = (InputError, FormulaError, EvidenceError, KatexError)
+MISTAKES = (InputError, FormulaError, EvidenceError, KatexError, ScriptError)
 """What can be wrong with a fence; anything else is a defect of ours, and the build says so."""
 
 INLINE_FORM = (

@@ -26,6 +26,7 @@ from derive.properties import STATED
 from derive.publish import atlas_pages, katex
 from derive.publish.fence import Fences
 from derive.publish.kept import Kept
+from derive.publish.script.executing import page_script
 from derive.rounding_evidence import OURS, RoundingEvidence
 
 log = get_plugin_logger("attention")
@@ -35,12 +36,16 @@ STYLES = (
     f"{ASSETS}/katex/katex.min.css",
     f"{ASSETS}/attention.css",
     f"{ASSETS}/atlas.css",
+    f"{ASSETS}/step-through.css",
 )
 SCRIPT = f"{ASSETS}/attention.js"
 COMPARISON = f"{ASSETS}/compare.js"
 """The script of the pages on which two mechanisms stand side by side; no other page loads it."""
 
-OURS_TO_COPY = ("attention.css", "atlas.css", "attention.js", "compare.js")
+STEPS = f"{ASSETS}/step-through.js"
+"""The script of the pages that answer; no other page loads it."""
+
+OURS_TO_COPY = ("attention.css", "atlas.css", "step-through.css", "attention.js", "compare.js")
 
 
 class AttentionConfig(Config):
@@ -99,6 +104,7 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
                 encoding="utf-8"
             )
             files.append(File.generated(config, f"{ASSETS}/{name}", content=content))
+        files.append(File.generated(config, STEPS, content=page_script()))
         wanted = [typesetter / "katex.min.css", typesetter / "LICENSE"]
         wanted += sorted((typesetter / "fonts").glob("*.woff2"))
         for path in wanted:
@@ -118,11 +124,12 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         return atlas_pages.with_anchors(markdown)
 
     def on_post_page(self, output: str, *, page: Page, **kwargs: Any) -> str:
-        """Add the script of the comparison where there is one."""
-        if '<section class="attn attn-compare"' not in output:
-            return output
-        address = get_relative_url(COMPARISON, page.url)
-        return output.replace("</body>", f'<script src="{address}"></script></body>')
+        """Add the scripts of the comparison, and of the part that answers, where there is one."""
+        for mark, script in (("attn-compare", COMPARISON), ("attn-steps", STEPS)):
+            if f'<section class="attn {mark}"' in output:
+                address = get_relative_url(script, page.url)
+                output = output.replace("</body>", f'<script src="{address}"></script></body>')
+        return output
 
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         """Forget the page, and what is kept of pages that are no more."""

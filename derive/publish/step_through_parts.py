@@ -1,0 +1,212 @@
+"""The part of a page that answers: one query's way from scores to its context vector, to play with.
+
+What is on the page without a script is whole: formulas, the table of the query's numbers, the
+context vector. The script replaces it by the same with inputs. It computes with what SymPy emitted,
+and before a page is made every formula that its reader can reach is run and compared
+(``derive.publish.script``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from markupsafe import Markup
+from sympy import Expr, Mul, exp
+
+from derive.brackets import Bracket
+from derive.composition import Composition, Projections
+from derive.errors import InputError
+from derive.formula import D, K, Mechanism, Q, Stage, V, a, m, opened, s, z
+from derive.publish import maths
+from derive.publish.block import Request
+from derive.publish.notation import Latex, Speech
+from derive.publish.rendering import render
+from derive.publish.script.executing import check_script, reachable
+from derive.publish.script.formulas import switches_of
+from derive.publish.sentence_parts import SentencePage
+from derive.publish.telling import is_written_out
+from derive.publish.writing import equation, general, name_of
+from derive.written_out import MOST_TOKENS
+
+STEPS: dict[str, tuple[Any, ...]] = {
+    "projection": (Q, K, V),
+    "score": (s,),
+    "exponential": (m,),
+    "sum": (D,),
+    "weight": (a,),
+    "context": (z,),
+}
+"""The steps in order, and the arrays whose formulas stand at each."""
+
+
+def step_through(request: Request) -> Markup:
+    """Return a query's numbers step by step, which a script lets the reader change."""
+    page = SentencePage(request)
+    example, own = page.example, request.composition
+    if not is_written_out(example):
+        tokens, dimensions = example.shape
+        raise InputError(
+            example.where,
+            "show",
+            f"step-through writes out every product: {tokens} tokens of {dimensions} dimensions "
+            f"are too many, {MOST_TOKENS} of each the most",
+            "leave step-through out of show",
+        )
+    choices = reachable(own, example.shape[1])
+    check_script(example, choices)
+    formulas = _Formulas(choices)
+    query = page.query
+    return render(
+        "step_through",
+        key=f"steps-{request.block.key or f'{example.name}-{switches_of(own).key}'}",
+        example=example,
+        query=query,
+        steps=_static_steps(own.mechanism),
+        rows=_rows(page),
+        total=page.value(D, (query + 1,)) if D in page.worked.arrays else None,
+        context=[page.latex.rounded(value) for value in page.worked[z][query]],
+        projected=own.projections is not None,
+        formulas=formulas.typeset,
+        data=_script_data(request, page, formulas),
+    )
+
+
+class _Formulas:
+    """Every formula that a reader can reach, typeset once, and which stand at each step."""
+
+    def __init__(self, choices: Iterable[Composition]) -> None:
+        self.typeset: list[Markup] = []
+        self.steps: dict[str, dict[str, list[int]]] = {}
+        self._places: dict[str, int] = {}
+        for composition in choices:
+            self._add(composition)
+            if composition.normaliser == "softmax":
+                self._add(replace(composition, normaliser="shifted"))
+
+    def _add(self, composition: Composition) -> None:
+        mechanism = composition.mechanism
+        self.steps[switches_of(composition).key] = {
+            step: [self._place(latex, said) for latex, said in _formulas_of(mechanism, step)]
+            for step in _steps_of(mechanism)
+        }
+
+    def _place(self, latex: str, said: str) -> int:
+        if latex not in self._places:
+            self._places[latex] = len(self.typeset)
+            self.typeset.append(maths.display(latex, said))
+        return self._places[latex]
+
+
+def _steps_of(mechanism: Mechanism) -> list[str]:
+    """Return the steps that a mechanism has; an exponential is one where the sum is of those."""
+    stages = {stage.array: stage for stage in mechanism.stages}
+    return [
+        step
+        for step, bases in STEPS.items()
+        if any(base in stages for base in bases) or (step == "exponential" and _is_softmax(stages))
+    ]
+
+
+def _is_softmax(stages: dict[Any, Stage]) -> bool:
+    return D in stages and _term(stages[D]).has(exp)
+
+
+def _formulas_of(mechanism: Mechanism, step: str) -> list[tuple[str, str]]:
+    """Return the formulas that stand at a step, in LaTeX and in words."""
+    stages = {stage.array: stage for stage in mechanism.stages}
+    found = [
+        (equation(stages[base]), equation(stages[base], Speech()))
+        for base in STEPS[step]
+        if base in stages
+    ]
+    if step == "exponential":
+        term = _term(stages[D])
+        found.append((general(term), general(term, Speech())))
+    return found
+
+
+def _term(stage: Stage) -> Expr:
+    """Return what a denominator sums, without the bracket that leaves keys out."""
+    body = opened(stage.value)[0]
+    return Mul(*(factor for factor in Mul.make_args(body) if not isinstance(factor, Bracket)))
+
+
+def _static_steps(mechanism: Mechanism) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": step,
+            "formulas": [maths.display(*formula) for formula in _formulas_of(mechanism, step)],
+        }
+        for step in _steps_of(mechanism)
+    ]
+
+
+def _rows(page: SentencePage) -> list[dict[str, Any]]:
+    """Return what the table says of each key."""
+    query, mechanism = page.query, page.mechanism
+    stages = {stage.array: stage for stage in mechanism.stages}
+    hidden = {
+        place for place in range(len(page.example.tokens)) if page.request.composition.causal
+    } - set(range(query + 1))
+    rows = []
+    for place, token in enumerate(page.example.tokens):
+        score, weight = page.worked[s][query, place], page.worked[a][query, place]
+        exponent = score - page.worked[m][query] if m in page.worked.arrays else score
+        rows.append(
+            {
+                "token": token,
+                "vector": [number.text for number in page.example.vectors[place]],
+                "score": page.latex.rounded(score),
+                "raised": (
+                    ""
+                    if not _is_softmax(stages)
+                    else "–"
+                    if place in hidden
+                    else page.latex.rounded(score.context.exp(exponent))
+                ),
+                "weight": page.latex.rounded(weight),
+                "share": min(max(float(weight), 0.0), 1.0),
+            }
+        )
+    return rows
+
+
+def _script_data(request: Request, page: SentencePage, formulas: _Formulas) -> Markup:
+    """Return what the script starts from, as JSON that cannot end its element."""
+    example, own = page.example, request.composition
+    switches = switches_of(own)
+    matrices = own.projections or Projections.small(example.shape[1])
+    factor = own.scale if switches.scale == "factor" else None
+    data = {
+        "tokens": example.tokens,
+        "x": [[number.text for number in row] for row in example.vectors],
+        "matrices": {
+            str(base): [[number.text for number in row] for row in rows]
+            for base, rows in matrices.rows().items()
+        },
+        "names": {str(base): name_of(base, [], Latex()) for base in matrices.rows()},
+        "factor": None if factor is None else str(float(factor)),
+        "query": page.query,
+        "digits": request.block.digits,
+        "normalisers": list(dict.fromkeys((own.normaliser, "softmax", "sum"))),
+        "switches": {
+            "normaliser": own.normaliser,
+            "scaled": bool(switches.scale),
+            "causal": own.causal,
+            "projected": own.projections is not None,
+        },
+        "formulas": formulas.steps,
+        "most": MOST_TOKENS,
+    }
+    return json_in_html(data)
+
+
+def json_in_html(data: Any) -> Markup:
+    """Return data as JSON for a script element: nothing in it can end the element or a line."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - what could be markup was replaced
