@@ -48,10 +48,9 @@ from derive.formula import (
 from derive.normaliser import by_sum, raw, shifted_softmax, softmax
 from derive.scaled_dot_product import W_k, W_q, W_v
 from derive.score import dot_product, scaled_dot_product
-from derive.settings import ROOT
+from derive.settings import ROOT, Normaliser
 from derive.weighted_sum import weighted_sum
 
-Normaliser = Literal["softmax", "sum", "raw", "shifted"]
 NORMALISERS: tuple[Normaliser, ...] = ("softmax", "sum", "raw", "shifted")
 """How a row of scores becomes a row of weights."""
 

@@ -27,7 +27,18 @@ from derive.visible import quoted
 if TYPE_CHECKING:
     from derive.composition import Composition
 
-MECHANISM_NAMES = ("softmax", "sum", "raw", "shifted", "scaled")
+Normaliser = Literal["softmax", "sum", "raw", "shifted"]
+"""How a row of scores becomes a row of weights."""
+
+_NORMALISERS: dict[str, Normaliser] = {
+    "softmax": "softmax",
+    "sum": "sum",
+    "raw": "raw",
+    "shifted": "shifted",
+    "scaled": "softmax",
+}
+
+MECHANISM_NAMES = tuple(_NORMALISERS)
 """The mechanisms that a sentence is worked with, as a file or a command names them."""
 
 ROOT: Literal["1/sqrt(d)"] = "1/sqrt(d)"
@@ -66,7 +77,7 @@ class Settings:
         from derive.composition import Composition, Projections
 
         name = self.mechanism or "softmax"
-        if name not in MECHANISM_NAMES:
+        if name not in _NORMALISERS:
             raise InputError(
                 where,
                 "mechanism",
@@ -90,7 +101,7 @@ class Settings:
             small = self.projections == "small"
             projections = Projections.small(dimensions) if small else None
         return Composition(
-            "softmax" if name == "scaled" else name,  # type: ignore[arg-type] - checked above
+            _NORMALISERS[name],
             None if scale == "none" else scale,
             bool(self.causal),
             projections,
@@ -145,19 +156,24 @@ def read_mask(text: str | None, where: str, key: str = "mask") -> bool | None:
 def _read_projections(
     written: str | dict[str, list[list[str]]] | None, where: str
 ) -> Matrices | None:
-    if written is None or written == "none" or written == "small":
-        return written
+    if written is None:
+        return None
+    if written == "none":
+        return "none"
+    if written == "small":
+        return "small"
     if isinstance(written, str):
         remedy = "write small, none, or matrices under query:, key: and value:"
         raise InputError(where, "projections", f"{quoted(written)} is unknown", remedy)
     for role in written:
         if role not in ROLES:
-            key = f"projections.{role}"
-            raise InputError(where, key, "this key is unknown", "the keys are query, key and value")
+            unknown = f"projections.{role}"
+            remedy = "the keys are query, key and value"
+            raise InputError(where, unknown, "this key is unknown", remedy)
     for role in ROLES:
         if role not in written:
-            key = f"projections.{role}"
-            raise InputError(where, key, "it is missing", "give all of query, key and value")
+            missing = f"projections.{role}"
+            raise InputError(where, missing, "it is missing", "give all of query, key and value")
     query, key, value = (_matrix(written[role], where, f"projections.{role}") for role in ROLES)
     if len(query[0]) != len(key[0]):
         raise InputError(

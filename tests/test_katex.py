@@ -12,7 +12,7 @@ import textwrap
 
 import pytest
 
-from derive.publish import katex, katex_package
+from derive.publish import katex, katex_package, node_child
 from derive.publish.katex import KatexError, KatexMissing, render
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from markupsafe import Markup
@@ -114,6 +115,7 @@ def _is_softmax(stages: dict[Any, Stage]) -> bool:
     return D in stages and _term(stages[D]).has(exp)
 
 
+@cache
 def _formulas_of(mechanism: Mechanism, step: str) -> list[tuple[str, str]]:
     """Return the formulas that stand at a step, in LaTeX and in words."""
     stages = {stage.array: stage for stage in mechanism.stages}

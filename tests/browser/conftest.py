@@ -108,12 +108,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, site_url: str) -> Iterator[OpenPage]:
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
     """Return a function that opens a watched page in a context of its own.
 
     Its keyword arguments are those of Playwright's ``Browser.new_context``: ``viewport``,
     ``java_script_enabled``, ``color_scheme``, ``has_touch``, ``reduced_motion`` ... Pages are
-    addressed from the root of the site: ``open_page(...).goto("/journey/")``.
+    addressed from the root of the site: ``open_page(...).goto("/journey/")``, of the project's own
+    site, which takes minutes to build, unless ``base_url`` names another.
     """
     contexts = []
     faults: list[str] = []
@@ -131,7 +132,9 @@ def open_page(browser: Browser, site_url: str) -> Iterator[OpenPage]:
             route.abort()
 
     def open_(**options: Any) -> Page:
-        options = {"base_url": site_url, "viewport": {"width": 1280, "height": 800}, **options}
+        if "base_url" not in options:
+            options["base_url"] = request.getfixturevalue("site_url")
+        options = {"viewport": {"width": 1280, "height": 800}, **options}
         context = browser.new_context(**options)
         contexts.append(context)
         context.route("**/*", keep_inside)

@@ -191,7 +191,7 @@
       this.next = element("button", {
         type: "button", "aria-label": this.say("next"), onclick: () => this.advance(1),
       }, "→");
-      return element("nav", { class: "attn-steps-bar", "aria-label": this.say("stepsLabel"), onkeydown: move },
+      return element("div", { class: "attn-steps-bar", role: "group", "aria-label": this.say("stepsLabel"), onkeydown: move },
         this.previous, element("ol", {}, ...this.buttons.map((button) => element("li", {}, button))),
         this.next);
     }
@@ -199,7 +199,7 @@
     stage() {
       this.formula = element("div", { class: "attn-step-formula" });
       this.lines = element("ol", { class: "attn-lines" });
-      this.projected = element("div", { class: "attn-scroll", tabindex: "0", role: "region", "aria-label": this.say("steps.projection") });
+      this.projected = element("div", { class: "attn-scroll", tabindex: "0", role: "group", "aria-label": this.say("steps.projection") });
       this.note = element("p", { class: "attn-rule" });
       return element("div", { class: "attn-steps-stage" }, this.formula, this.note, this.lines,
         this.projected);
@@ -274,7 +274,7 @@
       return element("div", {},
         element("p", { class: "attn-steps-query" },
           element("label", {}, `${this.say("query")} `, this.chooser)),
-        element("div", { class: "attn-scroll", tabindex: "0", role: "region", "aria-label": this.say("query") },
+        element("div", { class: "attn-scroll", tabindex: "0", role: "group", "aria-label": this.say("query") },
           element("table", { class: "attn-steps-table" }, this.caption,
             element("thead", {}, head), element("tbody", {}, ...this.rows.map(({ line }) => line), this.totalRow))),
         full ? "" : element("button", { type: "button", class: "attn-steps-add", onclick: () => this.add() },
@@ -315,7 +315,7 @@
       }));
       const rows = this.cells.map((cells, row) => element("tr", {},
         element("th", { scope: "row" }, this.choosers[row]), ...cells));
-      return element("div", { class: "attn-scroll", tabindex: "0", role: "region", "aria-label": this.say("heat") },
+      return element("div", { class: "attn-scroll", tabindex: "0", role: "group", "aria-label": this.say("heat") },
         element("table", { class: "attn-heat attn-steps-heat" },
           element("caption", {}, this.say("heat")),
           element("thead", {}, element("tr", {}, element("td"), ...this.heads)),
@@ -380,6 +380,10 @@
       this.next.disabled = step === steps.at(-1);
       const numbers = this.data.formulas[this.shown ?? this.keyOf(this.state.normaliser)][step] ?? [];
       this.formula.replaceChildren(...numbers.map((number) => this.typeset[number].cloneNode(true)));
+      // What has to be scrolled to be read can be reached by key.
+      for (const formula of this.formula.querySelectorAll(".attn-math")) {
+        if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+      }
       this.lines.replaceChildren(...(this.faulty ? [] : this.linesOf(step)));
       this.projected.hidden = this.faulty || step !== "projection";
       this.projected.replaceChildren(...(this.projected.hidden ? [] : [this.projectedTable()]));

@@ -106,7 +106,7 @@ def _length(index: Symbol, stage: Stage, mechanism: Mechanism) -> str:
     return str(n if length == n_q else length)
 
 
-class _Values(JavascriptCodePrinter):  # type: ignore[misc]
+class _Values(JavascriptCodePrinter):
     """SymPy's JavaScript, with sums, brackets and entries of arrays that count from 1."""
 
     def emptyPrinter(self, expr: Any) -> str:

@@ -90,8 +90,10 @@ def check_script(
     formula, the entry and both values, where a number differs from the exact one.
     """
     runs = [run for composition in compositions for run in _runs(example, composition)]
-    request = {"source": script or worked_script()}
-    request["runs"] = [{"key": run.key, "given": run.given} for run in runs]
+    request: dict[str, Any] = {
+        "source": script or worked_script(),
+        "runs": [{"key": run.key, "given": run.given} for run in runs],
+    }
     try:
         answer = _child.ask(request)
     except NodeEnded as error:
@@ -139,7 +141,8 @@ def _compare(run: _Run, found: Mapping[str, Any]) -> None:
         if numbers.shape != exact.shape:
             raise _differs(run, name, f"has the shape {numbers.shape}", f"{exact.shape}")
         for place in numpy.ndindex(*exact.shape):
-            value, known = numbers[place], float(exact[place])
+            value: Any = numbers[place]
+            known = float(exact[place])
             size = max(1.0, abs(known), magnitudes[stage.array][place])
             if not (isinstance(value, int | float) and abs(value - known) <= allowed * size):
                 entry = f"{name}[{', '.join(str(p + 1) for p in place)}]"

@@ -10,10 +10,10 @@ from typing import Literal
 
 from sympy import Symbol
 
-from derive.composition import Composition, Normaliser, composed
+from derive.composition import Composition, composed
 from derive.formula import Mechanism
 from derive.publish.script.emitting import PRELUDE, emitted, sizes
-from derive.settings import ROOT
+from derive.settings import ROOT, Normaliser
 
 NORMALISERS: tuple[Normaliser, ...] = ("softmax", "shifted", "sum", "raw")
 FACTOR = Symbol("beta", real=True)
