@@ -125,7 +125,7 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
 
     def on_post_page(self, output: str, *, page: Page, **kwargs: Any) -> str:
         """Add the scripts of the comparison, and of the part that answers, where there is one."""
-        for mark, script in (("attn-compare", COMPARISON), ("attn-steps", STEPS)):
+        for mark, script in (("attn-compare", COMPARISON), ("attn-walk", STEPS)):
             if f'<section class="attn {mark}"' in output:
                 address = get_relative_url(script, page.url)
                 output = output.replace("</body>", f'<script src="{address}"></script></body>')

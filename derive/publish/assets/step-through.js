@@ -50,13 +50,13 @@
   class StepThrough {
     constructor(section) {
       this.section = section;
-      this.data = JSON.parse(section.querySelector(".attn-steps-data").textContent);
-      this.words = JSON.parse(section.querySelector(".attn-steps-words").textContent);
-      this.typeset = [...section.querySelector(".attn-steps-formulas").children];
+      this.data = JSON.parse(section.querySelector(".attn-walk-data").textContent);
+      this.words = JSON.parse(section.querySelector(".attn-walk-words").textContent);
+      this.typeset = [...section.querySelector(".attn-walk-formulas").children];
       this.state = this.initial();
-      this.status = element("p", { class: "attn-steps-status", role: "status" });
-      this.live = element("div", { class: "attn-steps-live" });
-      section.querySelector(".attn-steps-static").hidden = true;
+      this.status = element("p", { class: "attn-walk-status", role: "status" });
+      this.live = element("div", { class: "attn-walk-live" });
+      section.querySelector(".attn-walk-static").hidden = true;
       section.append(this.live);
       this.build();
       this.readLink();
@@ -107,7 +107,8 @@
       this.arrays = arrays;
       if (soft) {
         const plain = globalThis.attentionWorkOut(this.shown, given);
-        if (plain.D.every((total) => Number.isFinite(total) && total > 0)) {
+        const total = plain.D[this.state.query];
+        if (Number.isFinite(total) && total > 0) {
           this.arrays = { ...plain, a: arrays.a, z: arrays.z };
         } else this.shown = this.keyOf("shifted");
       }
@@ -164,7 +165,7 @@
         }), label));
       this.copyButton = element("button", { type: "button", onclick: () => this.copyLink() },
         this.say("copy"));
-      return element("div", { class: "attn-steps-tools" },
+      return element("div", { class: "attn-walk-tools" },
         element("fieldset", {}, element("legend", {}, this.say("normalise")), ...radios),
         element("div", {}, ...boxes),
         element("div", {},
@@ -191,7 +192,7 @@
       this.next = element("button", {
         type: "button", "aria-label": this.say("next"), onclick: () => this.advance(1),
       }, "→");
-      return element("div", { class: "attn-steps-bar", role: "group", "aria-label": this.say("stepsLabel"), onkeydown: move },
+      return element("div", { class: "attn-walk-bar", role: "group", "aria-label": this.say("stepsLabel"), onkeydown: move },
         this.previous, element("ol", {}, ...this.buttons.map((button) => element("li", {}, button))),
         this.next);
     }
@@ -201,7 +202,7 @@
       this.lines = element("ol", { class: "attn-lines" });
       this.projected = element("div", { class: "attn-scroll", tabindex: "0", role: "group", "aria-label": this.say("steps.projection") });
       this.note = element("p", { class: "attn-rule" });
-      return element("div", { class: "attn-steps-stage" }, this.formula, this.note, this.lines,
+      return element("div", { class: "attn-walk-stage" }, this.formula, this.note, this.lines,
         this.projected);
     }
 
@@ -223,7 +224,7 @@
         rows[row][column] = text;
         return true;
       };
-      return this.input(rows[row][column], label, change, { inputmode: "decimal", class: "attn-steps-number" });
+      return this.input(rows[row][column], label, change, { inputmode: "decimal", class: "attn-walk-number" });
     }
 
     tokenInput(row) {
@@ -233,7 +234,7 @@
         return true;
       };
       return this.input(this.state.tokens[row], this.say("tokenAt", { place: row + 1 }), change,
-        { "data-token": "", class: "attn-steps-token", maxlength: LONGEST_TOKEN });
+        { "data-token": "", class: "attn-walk-token", maxlength: LONGEST_TOKEN });
     }
 
     table() {
@@ -250,7 +251,7 @@
         const cells = this.resultCells();
         const fill = element("span");
         const remove = element("button", {
-          type: "button", class: "attn-steps-remove",
+          type: "button", class: "attn-walk-remove",
           "aria-label": this.say("remove", { token }), onclick: () => this.remove(row),
         }, "×");
         const inputs = x[row].map((_, column) => this.numberInput(
@@ -263,7 +264,7 @@
         return { line, cells, fill, inputs, remove };
       });
       this.totals = this.resultCells();
-      this.totalRow = element("tr", { class: "attn-steps-total" },
+      this.totalRow = element("tr", { class: "attn-walk-total" },
         element("th", { scope: "row" }, this.say("sum")), ...x[0].map(() => element("td")),
         this.totals.score, this.totals.exponential, this.totals.weight, element("td"));
       this.caption = element("caption");
@@ -272,12 +273,12 @@
       });
       const full = tokens.length >= this.data.most;
       return element("div", {},
-        element("p", { class: "attn-steps-query" },
+        element("p", { class: "attn-walk-query" },
           element("label", {}, `${this.say("query")} `, this.chooser)),
         element("div", { class: "attn-scroll", tabindex: "0", role: "group", "aria-label": this.say("query") },
-          element("table", { class: "attn-steps-table" }, this.caption,
+          element("table", { class: "attn-walk-table" }, this.caption,
             element("thead", {}, head), element("tbody", {}, ...this.rows.map(({ line }) => line), this.totalRow))),
-        full ? "" : element("button", { type: "button", class: "attn-steps-add", onclick: () => this.add() },
+        full ? "" : element("button", { type: "button", class: "attn-walk-add", onclick: () => this.add() },
           this.say("add")));
     }
 
@@ -303,7 +304,7 @@
               name, row: at + 1, column: column + 1,
             }))))))));
       });
-      return element("div", { class: "attn-scroll attn-steps-matrices" }, ...tables);
+      return element("div", { class: "attn-scroll attn-walk-matrices" }, ...tables);
     }
 
     heat() {
@@ -316,7 +317,7 @@
       const rows = this.cells.map((cells, row) => element("tr", {},
         element("th", { scope: "row" }, this.choosers[row]), ...cells));
       return element("div", { class: "attn-scroll", tabindex: "0", role: "group", "aria-label": this.say("heat") },
-        element("table", { class: "attn-heat attn-steps-heat" },
+        element("table", { class: "attn-heat attn-walk-heat" },
           element("caption", {}, this.say("heat")),
           element("thead", {}, element("tr", {}, element("td"), ...this.heads)),
           element("tbody", {}, ...rows)));
@@ -378,15 +379,20 @@
       }
       this.previous.disabled = step === steps[0];
       this.next.disabled = step === steps.at(-1);
-      const numbers = this.data.formulas[this.shown ?? this.keyOf(this.state.normaliser)][step] ?? [];
+      this.showFormula(this.data.formulas[this.shown ?? this.keyOf(this.state.normaliser)][step] ?? []);
+      this.lines.replaceChildren(...(this.faulty ? [] : this.linesOf(step)));
+      this.projected.hidden = this.faulty || step !== "projection";
+      this.projected.replaceChildren(...(this.projected.hidden ? [] : [this.projectedTable()]));
+    }
+
+    showFormula(numbers) {
+      if (String(numbers) === this.formula.dataset.numbers) return;
+      this.formula.dataset.numbers = String(numbers);
       this.formula.replaceChildren(...numbers.map((number) => this.typeset[number].cloneNode(true)));
       // What has to be scrolled to be read can be reached by key.
       for (const formula of this.formula.querySelectorAll(".attn-math")) {
         if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
       }
-      this.lines.replaceChildren(...(this.faulty ? [] : this.linesOf(step)));
-      this.projected.hidden = this.faulty || step !== "projection";
-      this.projected.replaceChildren(...(this.projected.hidden ? [] : [this.projectedTable()]));
     }
 
     projectedTable() {
@@ -477,7 +483,7 @@
       show(this.totals.exponential, "sum", total);
       this.context.classList.toggle("attn-later", !reached("context"));
       this.context.replaceChildren(...this.phrase("context", this.state.tokens[query]), ": ",
-        element("span", { class: "attn-steps-context" }, this.faulty ? ""
+        element("span", { class: "attn-walk-context" }, this.faulty ? ""
           : `[${this.arrays.z[query].map((value) => this.number(value)).join(", ")}]`));
     }
 
@@ -538,7 +544,7 @@
       this.state = this.initial();
       history.replaceState(null, "", location.pathname + location.search);
       this.build();
-      this.live.querySelector(".attn-steps-tools button").focus();
+      this.live.querySelector(".attn-walk-tools button").focus();
     }
 
     // The link
@@ -626,7 +632,7 @@
   }
 
   function start() {
-    for (const section of document.querySelectorAll(".attn-steps:not([data-live])")) {
+    for (const section of document.querySelectorAll(".attn-walk:not([data-live])")) {
       section.dataset.live = "";
       new StepThrough(section);
     }
