@@ -14,10 +14,13 @@ import click
 from click.core import ParameterSource
 
 from derive.commands.atlas import atlas
+from derive.commands.attention_options import attention_options, composition
 from derive.commands.explain import explain
 from derive.commands.implementations import implementations
 from derive.commands.measure import measure
 from derive.commands.mechanisms import compare, gradient, properties, show_mechanism
+from derive.commands.new import new
+from derive.commands.page import page
 from derive.commands.prove import prove
 from derive.commands.recheck import recheck
 from derive.commands.torch_side import torch_side
@@ -25,9 +28,9 @@ from derive.console import console
 from derive.errors import InputError
 
 if TYPE_CHECKING:
+    from derive.composition import Composition
     from derive.evidence import Evidence
     from derive.examples import Example
-    from derive.formula import Mechanism
     from derive.publish.telling import Telling
 
 ANSWERED_IN_PART = 3
@@ -110,7 +113,7 @@ def list_(as_json: bool) -> None:
 )
 @click.option(
     "--stage",
-    type=click.Choice(["score", "normalise", "weighted-sum"]),
+    type=click.Choice(["projection", "score", "normalise", "weighted-sum"]),
     help="Show this part alone.",
 )
 @click.option(
@@ -120,13 +123,7 @@ def list_(as_json: bool) -> None:
     default="text",
     show_default=True,
 )
-@click.option(
-    "--mechanism",
-    type=click.Choice(["softmax", "sum", "raw", "shifted", "scaled"]),
-    default="softmax",
-    show_default=True,
-    help="How scores become weights, or whether they are scaled first.",
-)
+@attention_options
 @click.option("--digits", type=click.IntRange(1, 30), default=4, show_default=True)
 @click.option(
     "--general", is_flag=True, help="The general formulas and the numbers, nothing written out."
@@ -143,7 +140,10 @@ def show(
     query: str | None,
     stage: str | None,
     format_: str,
-    mechanism: str,
+    mechanism: str | None,
+    scale: str | None,
+    mask: str | None,
+    projections: str | None,
     digits: int,
     general: bool,
     substituted: bool,
@@ -170,19 +170,22 @@ def show(
         show_mechanism(what, tokens or 2, dim, format_)
         return
     _refuse(given & {"tokens", "dim"}, "is about a mechanism of the atlas", what)
-    from derive.attention import MECHANISMS
     from derive.examples import load
     from derive.publish.notation import Latex, Text
     from derive.publish.telling import ROLES, is_written_out, tell
 
     loaded = load(what)
     position = loaded.query if query is None else loaded.position(query, key="--query")
+    attention = composition(loaded, mechanism, scale, mask, projections)
+    if stage == "projection" and attention.projections is None:
+        remedy = "add --projections small, or projections: to the file"
+        raise InputError(loaded.where, "--stage", "there are no projections here", remedy)
     if substituted:
-        _show_substituted(loaded, MECHANISMS[mechanism], position, format_)
+        _show_substituted(loaded, attention, position, format_)
         return
     telling = tell(
         loaded,
-        MECHANISMS[mechanism],
+        attention,
         query=position,
         roles=(stage,) if stage else ROLES,
         notation=Text() if format_ == "text" else Latex(),
@@ -218,7 +221,7 @@ def _refuse(options: set[str], why: str, what: str) -> None:
         raise InputError(what, "", f"{option} {why}", f"leave out {option}")
 
 
-def _show_substituted(example: Example, mechanism: Mechanism, query: int, format_: str) -> None:
+def _show_substituted(example: Example, attention: Composition, query: int, format_: str) -> None:
     from derive.publish import markdown
     from derive.publish.notation import Latex, Text
     from derive.publish.telling import is_written_out, substituted
@@ -231,7 +234,7 @@ def _show_substituted(example: Example, mechanism: Mechanism, query: int, format
             f"{tokens} tokens of {dimensions} dimensions are too many to substitute",
             "show it without --substituted",
         )
-    lines = substituted(example, mechanism, query, Text() if format_ == "text" else Latex())
+    lines = substituted(example, attention, query, Text() if format_ == "text" else Latex())
     if format_ == "text":
         _print_lines(lines)
     elif format_ == "json":
@@ -330,6 +333,8 @@ main.add_command(explain)
 main.add_command(gradient)
 main.add_command(implementations)
 main.add_command(measure)
+main.add_command(new)
+main.add_command(page)
 main.add_command(properties)
 main.add_command(prove)
 main.add_command(recheck)

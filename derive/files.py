@@ -8,6 +8,17 @@ from pathlib import Path
 from derive.errors import InputError
 
 
+def write_new(path: Path, text: str, *, force: bool) -> None:
+    """Write a file that a person named; one that exists is replaced only with ``force``."""
+    if path.is_dir():
+        raise InputError(str(path), "", "it is a folder", "give the path of a file")
+    if not path.parent.is_dir():
+        raise InputError(str(path), "", f"there is no folder {path.parent}", "make it first")
+    if path.exists() and not force:
+        raise InputError(str(path), "", "it exists", "give another name, or add --force")
+    write_aside(path, text)
+
+
 def write_aside(path: Path, text: str) -> None:
     """Write to a file beside ``path`` and rename it: no reader ever sees half of it."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")

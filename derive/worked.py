@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 from numpy import empty, isfinite, ndindex
@@ -17,7 +18,7 @@ from derive.decimals import Rows
 from derive.elements import Elements
 from derive.errors import InputError
 from derive.examples import Example
-from derive.formula import FormulaError, Mechanism, x
+from derive.formula import FormulaError, Mechanism, Stage, x
 from derive.sizes import sizes
 from derive.variants.variant import Variant
 
@@ -111,12 +112,18 @@ def _worked(
     exact: Mapping[IndexedBase, Any],
     written: Mapping[IndexedBase, Rows],
 ) -> Worked:
-    algebra = Exact() if is_rational(mechanism) else Decimal()
-    given = {base: _converted(entries, algebra) for base, entries in exact.items()}
-    shapes = {base: entries.shape for base, entries in given.items()}
+    shapes = {base: entries.shape for base, entries in exact.items()}
+    # What is rational is exact: a sum of decimals that cancels is zero, and no speck of rounding.
+    rational = list(takewhile(_is_rational, mechanism.stages))
+    rest = mechanism.stages[len(rational) :]
     try:
         known = sizes(mechanism, shapes)
-        arrays = Elements(algebra, given, known).run(mechanism.stages)
+        given = {base: _converted(entries, Exact()) for base, entries in exact.items()}
+        arrays = Elements(Exact(), given, known).run(rational)
+        if rest:
+            algebra = Decimal()
+            given = {base: _converted(entries, algebra) for base, entries in arrays.items()}
+            arrays = Elements(algebra, given, known).run(rest)
     except ZeroDivisionError:
         raise InputError(
             example.where,
@@ -162,8 +169,10 @@ def _check_size(example: Example) -> None:
 
 def is_rational(mechanism: Mechanism) -> bool:
     """Tell whether a mechanism needs nothing but the four arithmetic operations."""
-    return not any(
-        stage.value.has(exp, tanh, cos, sin)
-        or any(not power.exp.is_Integer for power in stage.value.atoms(Pow))
-        for stage in mechanism.stages
+    return all(map(_is_rational, mechanism.stages))
+
+
+def _is_rational(stage: Stage) -> bool:
+    return not stage.value.has(exp, tanh, cos, sin) and all(
+        power.exp.is_Integer for power in stage.value.atoms(Pow)
     )

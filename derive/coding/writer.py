@@ -40,7 +40,7 @@ from derive.coding.pieces import (
 from derive.coding.products import ProductWriter
 from derive.coding.scope import Scope
 from derive.elements import UnknownNode, split_quotient
-from derive.formula import FormulaError, Largest, Stage, opened
+from derive.formula import UPPER_LIMIT, FormulaError, Largest, Stage, opened
 
 FUNCTIONS = (exp, tanh, cos, sin)
 ONE = Piece("1", (), ATOM, Kind.WHOLE)
@@ -176,14 +176,27 @@ class ArrayWriter:
 
     def _largest(self, expression: Largest, lead: Indices) -> Piece:
         inside, index, low, high = opened(expression)
-        self._check(expression, index, low, high)
+        upto = self.scope.is_index(high) and high in lead
+        last = UPPER_LIMIT[index] if upto else high
+        self._check(expression, index, low, last)
+        axes = (*(t for t in lead if t != index), index)
         with self.scope.counting() as count:
-            count(index, high)
-            body = self.piece(inside, (*(t for t in lead if t != index), index))
+            count(index, last)
+            body = self.piece(inside, axes)
+            if upto and {index, high} <= set(body.axes):
+                body = self._up_to(body, self.piece(AtMost(index, high), axes))
         if index not in body.axes:
             return body
         text = self.dialect.reduced(body, self.dialect.largest, [body.axes.index(index)])
         return Piece(text, tuple(t for t in body.axes if t != index), ATOM, body.kind)
+
+    def _up_to(self, body: Piece, seen: Piece) -> Piece:
+        """Return ``body`` with minus infinity where it is not ``seen``: no maximum is there."""
+        library = self.dialect.library
+        mask = self.dialect.aligned(seen, body.axes)
+        return Piece(
+            f"{library}.where({mask}, {body.text}, -{library}.inf)", body.axes, ATOM, body.kind
+        )
 
     def _check(self, expression: Sum | Largest, index: Symbol, low: Expr, high: Expr) -> None:
         if low != 1 or any(map(self.scope.is_index, high.free_symbols)):

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from derive.attention import MECHANISMS
+from derive.composition import Composition
 from derive.elements import Elements
 from derive.examples import Example
 from derive.formula import Choice, Mechanism, Stage, a, s, x, z
 from derive.publish.lines import DIGITS, Line, Lines
 from derive.publish.notation import Latex, Notation, Text
 from derive.publish.writing import equation, names
-from derive.worked import Worked, work_out
+from derive.worked import Worked, work_out, work_out_composed
 from derive.written_out import MOST_TOKENS
 
-ROLES = ("score", "normalise", "weighted-sum")
+ROLES = ("projection", "score", "normalise", "weighted-sum")
 """The parts of a mechanism, as a command or a page names them."""
 
 
@@ -38,12 +39,16 @@ class ToldChoice:
 
 @dataclass(frozen=True)
 class Telling:
-    """A sentence, the query worked in detail (counted from 0), and the parts in order."""
+    """A sentence, the query worked in detail (counted from 0), and the parts in order.
+
+    ``composition`` says what was chosen, where the attention was composed.
+    """
 
     worked: Worked
     query: int
     digits: int
     choices: tuple[ToldChoice, ...]
+    composition: Composition | None = None
 
     @property
     def example(self) -> Example:
@@ -58,7 +63,7 @@ def is_written_out(example: Example) -> bool:
 
 def tell(
     example: Example,
-    mechanism: Mechanism,
+    attention: Mechanism | Composition,
     *,
     query: int | None = None,
     roles: tuple[str, ...] = ROLES,
@@ -72,7 +77,10 @@ def tell(
     """
     notation = notation or Text()
     query = example.query if query is None else query
-    worked = work_out(example, mechanism)
+    if isinstance(attention, Composition):
+        worked = work_out_composed(example, attention)
+    else:
+        worked = work_out(example, attention)
     numbers = type(notation)(r"\cdot") if isinstance(notation, Latex) else notation
     lines = Lines(worked, notation, numbers, digits)
     detailed = write_out and is_written_out(example)
@@ -88,18 +96,20 @@ def tell(
                 for stage in choice.stages
             ),
         )
-        for choice in mechanism.choices
+        for choice in worked.mechanism.choices
         if choice.role.replace(" ", "-") in roles
     )
-    return Telling(worked, query, digits, told)
+    composition = attention if isinstance(attention, Composition) else None
+    return Telling(worked, query, digits, told, composition)
 
 
 def substituted(
-    example: Example, mechanism: Mechanism, query: int, notation: Notation
+    example: Example, attention: Composition, query: int, notation: Notation
 ) -> list[str]:
     """Write each entry of the query's context vector in the inputs alone, no piece named."""
-    given = {x: names(x, example.shape, notation)}
-    context = Elements(notation, given).run(mechanism.stages)[z]
+    worked = work_out_composed(example, attention)
+    given = {base: names(base, worked[base].shape, notation) for base in worked.mechanism.inputs}
+    context = Elements(notation, given).run(worked.mechanism.stages)[z]
     written = []
     for column in range(context.shape[1]):
         name = notation.entry(str(z), [str(query + 1), str(column + 1)])
@@ -133,7 +143,7 @@ def as_data(telling: Telling) -> dict[str, Any]:
     return {
         "name": example.name,
         "title": example.title,
-        "mechanism": _key(worked.mechanism),
+        **_attention(telling),
         "tokens": list(example.tokens),
         "vectors": worked.floats(x),
         "query": {"token": example.tokens[telling.query], "position": telling.query + 1},
@@ -144,5 +154,21 @@ def as_data(telling: Telling) -> dict[str, Any]:
     }
 
 
-def _key(mechanism: Mechanism) -> str:
-    return next(key for key, known in MECHANISMS.items() if known == mechanism)
+def _attention(telling: Telling) -> dict[str, Any]:
+    """Return what attention it is, in the words of ``derive.settings``."""
+    composition = telling.composition
+    known = [key for key, known in MECHANISMS.items() if known == telling.worked.mechanism]
+    if known or composition is None:
+        return {"mechanism": known[0]}
+    projections = composition.projections
+    return {
+        "mechanism": composition.normaliser,
+        "scale": "none" if composition.scale is None else str(composition.scale),
+        "mask": "causal" if composition.causal else "none",
+        "projections": None
+        if projections is None
+        else {
+            role: [[float(number.value) for number in row] for row in getattr(projections, role)]
+            for role in ("query", "key", "value")
+        },
+    }

@@ -537,7 +537,10 @@ def test_names_that_python_or_another_array_has_are_not_taken():
             Stage(D[i], Sum(s[i, j], (j, 1, i + 1))),
             r"code sums over whole axes, not j = 1 to i \+ 1",
         ),
-        (Stage(D[i], Largest(s[i, j], (j, 1, i))), "code sums over whole axes, not j = 1 to i"),
+        (
+            Stage(D[i], Largest(s[i, j], (j, 1, i + 1))),
+            r"code sums over whole axes, not j = 1 to i \+ 1",
+        ),
         (Stage(a[i, j], exp(n) * s[i, j]), "functions of arrays, not of one number"),
     ],
 )

@@ -10,10 +10,11 @@ import numpy
 import pytest
 
 from derive.attention import MECHANISMS
+from derive.code import function
 from derive.composition import NORMALISERS, Composition, Projections, composed
 from derive.errors import InputError
 from derive.examples import Example, example_from, load
-from derive.formula import K, Q, V, a, s, z
+from derive.formula import K, Q, V, a, s, x, z
 from derive.sentence_file import SentenceFile
 from derive.settings import ROOT, Settings
 from derive.worked import work_out_composed
@@ -59,9 +60,15 @@ def test_every_composition_computes_what_it_says(
     composition = Composition(normaliser, scale, causal, projections)
     worked = work_out_composed(example, composition)
     expected = _by_hand(composition, example.array(float).astype(float))
+    given = {base: array.astype(float) for base, array in composition.given().items()}
+    given[x] = example.array(float).astype(float)
+    generated = function(composition.mechanism, numpy)(
+        **{str(base): array for base, array in given.items()}
+    )
     for base in (s, a, z):
         found = worked[base].astype(float)
         numpy.testing.assert_allclose(found, expected[str(base)], rtol=1e-12, atol=1e-13)
+        numpy.testing.assert_allclose(generated[str(base)], found, rtol=1e-11, atol=1e-12)
 
 
 def test_the_known_mechanisms_are_the_very_ones() -> None:

@@ -7,6 +7,7 @@
   const LONGEST_TOKEN = 60;
   // What a sum of rounded scores comes to where the exact one is zero.
   const NEARLY_NOTHING = 1e-12;
+  const SPECK = 1e-15;
 
   // Numbers as the page itself writes them: rounded half to even, very large and very small ones
   // with a power of ten. Fifteen digits undo what binary fractions add to a short decimal.
@@ -32,6 +33,17 @@
     const up = after > half || (after === half && odd);
     const size = Number(`${BigInt(before) + (up ? 1n : 0n)}e${-places}`);
     return value < 0 ? -size : size;
+  }
+
+  // Products of decimals that cancel are zero, and in binary fractions a speck beside it.
+  function withoutSpecks(arrays) {
+    const cleaned = { ...arrays };
+    for (const name of ["Q", "K", "V", "s"].filter((one) => one in arrays)) {
+      const size = Math.max(...arrays[name].flat().map(Math.abs));
+      cleaned[name] = arrays[name].map((row) => row.map(
+        (value) => (Math.abs(value) <= SPECK * size ? 0 : value)));
+    }
+    return cleaned;
   }
 
   function element(name, attributes, ...children) {
@@ -104,12 +116,12 @@
       const soft = normaliser === "softmax";
       const arrays = globalThis.attentionWorkOut(this.keyOf(soft ? "shifted" : normaliser), given);
       this.shown = this.keyOf(normaliser);
-      this.arrays = arrays;
+      this.arrays = withoutSpecks(arrays);
       if (soft) {
         const plain = globalThis.attentionWorkOut(this.shown, given);
         const total = plain.D[this.state.query];
         if (Number.isFinite(total) && total > 0) {
-          this.arrays = { ...plain, a: arrays.a, z: arrays.z };
+          this.arrays = { ...withoutSpecks(plain), a: arrays.a, z: arrays.z };
         } else this.shown = this.keyOf("shifted");
       }
       this.written = {

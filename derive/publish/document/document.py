@@ -1,7 +1,7 @@
 """What a page is made of, whatever it is written in.
 
 Text is plain text: each writer escapes it for its own format. Maths is LaTeX that this package
-wrote itself.
+wrote itself; so are ``Words``, which a writer may leave as they are.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ class Strong:
     text: str
 
 
+class Words(str):
+    """Words of this package's own: letters and plain punctuation, no markup of any format."""
+
+    __slots__ = ()
+
+
 Inline = str | Maths | Code | Strong
 Line = tuple[Inline, ...]
 
@@ -60,12 +66,16 @@ class Equations:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; ``align`` has l, r or c for each column."""
+    """A table; ``align`` has l, r or c for each column.
+
+    ``shades`` has a strength from 0 to 1 for each cell that is shaded by it, as in a heatmap.
+    """
 
     head: tuple[Line, ...]
     rows: tuple[tuple[Line, ...], ...]
     align: str
     caption: str = ""
+    shades: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,125 @@
+"""A sentence worked for one query, as a page that any format can be written from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from derive.formula import a, s, z
+from derive.publish.document.document import (
+    Document,
+    Equations,
+    Heading,
+    Line,
+    Maths,
+    Paragraph,
+    Piece,
+    Strong,
+    Table,
+    Words,
+)
+from derive.publish.lines import rounded
+from derive.publish.notation import Latex, Speech
+from derive.publish.telling import Telling, ToldStage
+from derive.publish.writing import equation, name_of
+
+
+def sentence_document(telling: Telling) -> Document:
+    """Return the page: vectors, each part with the query's lines, its numbers, and all weights."""
+    example, worked = telling.example, telling.worked
+    query, title = example.tokens[telling.query], worked.mechanism.title
+    start = Words(f"{title[0].upper()}{title[1:]}; the query is ")
+    pieces: list[Piece] = [Paragraph((start, Strong(query), Words(".")))]
+    if example.sentence not in ("", example.title):
+        pieces.insert(0, Paragraph((f"“{example.sentence}”",)))
+    pieces += [Heading("Vectors"), _vectors(telling), *_matrices(telling)]
+    for told in telling.choices:
+        role, way = told.choice.role.capitalize(), told.choice.title
+        pieces.append(Heading(Words(role if role.lower() == way else f"{role}: {way}")))
+        pieces += [_equations(stage) for stage in told.stages]
+    pieces += [Heading(Words("The query's numbers")), _numbers(telling)]
+    name = name_of(z, [telling.query + 1])
+    context = ", ".join(_number(value, telling).latex for value in worked[z][telling.query])
+    vector = Maths(rf"\mathbf{{{name}}} = ({context})")
+    pieces.append(Paragraph((Words("The context vector of "), Strong(query), Words(": "), vector)))
+    pieces += [Heading("All weights"), _weights(telling)]
+    if example.source:
+        pieces.append(Paragraph((Words("Source: "), example.source)))
+    return Document(example.title, tuple(pieces))
+
+
+def _vectors(telling: Telling) -> Table:
+    example = telling.example
+    head: list[Line] = [("",), ("token",), *((str(p + 1),) for p in range(example.shape[1]))]
+    rows = tuple(
+        ((str(place),), (token,), *((_written(number.text),) for number in vector))
+        for place, (token, vector) in enumerate(
+            zip(example.tokens, example.vectors, strict=True), start=1
+        )
+    )
+    return Table(tuple(head), rows, "rl" + "r" * example.shape[1])
+
+
+def _matrices(telling: Telling) -> list[Table]:
+    if telling.composition is None or telling.composition.projections is None:
+        return []
+    return [
+        Table(
+            ((Maths(name_of(base, [])),), *((str(p + 1),) for p in range(len(rows[0])))),
+            tuple(
+                ((str(place),), *((_written(number.text),) for number in row))
+                for place, row in enumerate(rows, start=1)
+            ),
+            "r" * (1 + len(rows[0])),
+        )
+        for base, rows in telling.composition.projections.rows().items()
+    ]
+
+
+def _equations(told: ToldStage) -> Equations:
+    spoken = equation(told.stage, Speech())
+    lines = [
+        Maths(f"{line.name} = {line.in_names}{line.worked(Latex().decimal(line.value).text)}")
+        for line in told.lines
+    ]
+    return Equations((Maths(told.equation, spoken), *lines))
+
+
+def _numbers(telling: Telling) -> Table:
+    worked, query = telling.worked, telling.query
+    rows = tuple(
+        (
+            (str(place + 1),),
+            (token,),
+            (_number(worked[s][query, place], telling),),
+            (_number(worked[a][query, place], telling),),
+        )
+        for place, token in enumerate(telling.example.tokens)
+    )
+    return Table((("",), ("token",), ("score",), ("weight",)), rows, "rlrr")
+
+
+def _weights(telling: Telling) -> Table:
+    worked, tokens = telling.worked, telling.example.tokens
+    weights = worked[a].astype(float)
+    strongest = max(float(abs(weights).max()), 1e-300)
+    rows = tuple(
+        ((token,), *((_number(value, telling),) for value in worked[a][place]))
+        for place, token in enumerate(tokens)
+    )
+    shades = tuple((None, *(abs(float(value)) / strongest for value in row)) for row in weights)
+    return Table(
+        (("",), *((token,) for token in tokens)),
+        rows,
+        "l" + "r" * len(tokens),
+        Words("Each row is a query, each column a key."),
+        shades,
+    )
+
+
+def _number(value: Any, telling: Telling) -> Maths:
+    """Write a number as maths: 1.5e-7 comes with its power of ten."""
+    return _written(rounded(value, telling.digits))
+
+
+def _written(text: str) -> Maths:
+    return Maths(Latex().decimal(text).text)
