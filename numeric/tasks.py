@@ -94,6 +94,11 @@ def captured(task: Task) -> Captured:
     return capture(subject.function, inputs, backward=task.backward, fixed=task.fixed)
 
 
+def example_inputs(task: Task) -> Any:
+    """Return example tensors of the shapes that a task names."""
+    return _inputs(task, None if task.formula is None else formula(task))
+
+
 def reports(
     tasks: Sequence[Task],
     *,

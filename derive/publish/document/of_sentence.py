@@ -9,6 +9,7 @@ from derive.publish.document.document import (
     Document,
     Equations,
     Heading,
+    Inline,
     Line,
     Maths,
     Paragraph,
@@ -51,7 +52,7 @@ def _vectors(telling: Telling) -> Table:
     example = telling.example
     head: list[Line] = [("",), ("token",), *((str(p + 1),) for p in range(example.shape[1]))]
     rows = tuple(
-        ((str(place),), (token,), *((_written(number.text),) for number in vector))
+        _row(str(place), token, *(_written(number.text) for number in vector))
         for place, (token, vector) in enumerate(
             zip(example.tokens, example.vectors, strict=True), start=1
         )
@@ -103,7 +104,7 @@ def _weights(telling: Telling) -> Table:
     weights = worked[a].astype(float)
     strongest = max(float(abs(weights).max()), 1e-300)
     rows = tuple(
-        ((token,), *((_number(value, telling),) for value in worked[a][place]))
+        _row(token, *(_number(value, telling) for value in worked[a][place]))
         for place, token in enumerate(tokens)
     )
     shades = tuple((None, *(abs(float(value)) / strongest for value in row)) for row in weights)
@@ -114,6 +115,10 @@ def _weights(telling: Telling) -> Table:
         Words("Each row is a query, each column a key."),
         shades,
     )
+
+
+def _row(*cells: Inline) -> tuple[Line, ...]:
+    return tuple((cell,) for cell in cells)
 
 
 def _number(value: Any, telling: Telling) -> Maths:

@@ -99,8 +99,9 @@ def block(piece: Piece) -> str:
             body = "\n".join(rf"  \item {_line(line)}" for line in lines)
             return f"\\begin{{itemize}}\n{body}\n\\end{{itemize}}"
         case Listing(said, _):
-            rows = [text(row) or "~" for row in said.expandtabs(4).rstrip().split("\n")]
-            spaced = [_indented(row) for row in rows]
+            spaced = [
+                _indented(text(row) or "~") for row in said.expandtabs(4).rstrip().split("\n")
+            ]
             return "{\\small\\ttfamily\\raggedright\n" + "\\\\\n".join(spaced) + "\n\n}"
         case Picture(_, description):
             return rf"\emph{{{text(description)}}}"
