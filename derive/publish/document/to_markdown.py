@@ -78,7 +78,8 @@ def _inline(part: Inline) -> str:
         case Strong(text):
             return f"**{markdown_text(text)}**"
         case Code(text):
-            return f"<code>{markdown_text(text)}</code>"
+            plain = text.isascii() and not set(text) & set("`|\\<&\n")
+            return f"`{text}`" if plain and text.strip() else f"<code>{markdown_text(text)}</code>"
         case _:
             assert_never(part)
 
