@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from derive.decimals import Number, Rows, values_of
@@ -103,14 +104,31 @@ def example_from(content: SentenceFile, name: str, where: str) -> Example:
     return replace(example, query=example.position(content.query, where=where))
 
 
-def load(name: str) -> Example:
+def load(name: str, folder: Path | None = None) -> Example:
     """Load a built-in sentence by name, or a YAML file by its path.
 
-    Raises ``InputError`` with one line that says what to change.
+    With ``folder`` the path is one from there, and must stay inside. Raises ``InputError`` with one
+    line that says what to change.
     """
     if name in BUILT_IN:
         return _built_in(name)
-    return example_from(*read_sentence(name))
+    if folder is None:
+        return example_from(*read_sentence(name))
+    content, short, _ = read_sentence(str(inside(name, folder)), where=name)
+    return example_from(content, short, name)
+
+
+def inside(name: str, folder: Path) -> Path:
+    """Return the file that a path from ``folder`` names; one outside of it is refused."""
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError):
+        raise InputError(name, "", "no file can have this name", "correct the path") from None
+    if not path.is_relative_to(folder.resolve()):
+        raise InputError(
+            name, "", "it lies outside of the site's folder", "give the path of a file inside of it"
+        )
+    return path
 
 
 @cache

@@ -142,9 +142,12 @@ def check_text(text: str, where: str, key: str) -> None:
             )
 
 
-def read_sentence(name: str) -> tuple[SentenceFile, str, str]:
-    """Read a sentence file; return its content, a short name and the path as given."""
-    path = Path(name)
+def read_sentence(name: str, where: str = "") -> tuple[SentenceFile, str, str]:
+    """Read a sentence file; return its content, a short name and the path as given.
+
+    ``where`` is what messages call it, where that is not the path.
+    """
+    path, name = Path(name), where or name
     try:
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)

@@ -46,6 +46,14 @@ _TextLoader.yaml_constructors = {
 }
 
 
+def compose(text: str) -> yaml.Node | None:
+    """Return YAML as nodes, which know their lines; what is no YAML is a ``yaml.YAMLError``."""
+    try:
+        return yaml.compose(text, Loader=_TextLoader)
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise yaml.YAMLError(str(error)) from None
+
+
 def load_yaml(text: str, *, where: str) -> Any:
     """Load YAML with every scalar as text; a syntax error becomes an ``InputError``."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
@@ -125,8 +126,10 @@ class Request:
     @property
     def composition(self) -> Composition:
         """The attention that the fence's sentence is worked with."""
-        sentence = self.sentence
-        return self.settings.composition(sentence.shape[1], sentence.where)
+        sentence, block = self.sentence, self.block
+        said_here = (block.mechanism, block.scale, block.mask, block.projections)
+        where = sentence.where if said_here == (None,) * 4 else FENCE
+        return self.settings.composition(sentence.shape[1], where)
 
     @property
     def mechanism(self) -> Mechanism:
@@ -144,7 +147,7 @@ class Request:
         ]
         if unused:
             raise InputError(
-                "attention fence",
+                FENCE,
                 unused[0],
                 "this is about a sentence that is worked with softmax, sum, raw or shifted",
                 f"leave {unused[0]} out, or name a sentence (example: journey)",
@@ -157,7 +160,7 @@ class Request:
         name = self.name
         if name not in ATLAS:
             raise InputError(
-                "attention fence",
+                FENCE,
                 "mechanism",
                 f"{name} is not in the atlas",
                 "run 'derive list' for the mechanisms that are",
@@ -169,7 +172,7 @@ class Request:
         """The sentence; parts that need one raise ``InputError`` where there is none."""
         if self.example is None:
             raise InputError(
-                "attention fence",
+                FENCE,
                 "example",
                 "these parts need a sentence",
                 "name one (example: journey) or write tokens: and vectors:",
@@ -177,15 +180,22 @@ class Request:
         return self.example
 
 
-def read_block(source: str, where: str = "attention fence") -> Request:
-    """Read the YAML inside a fence; ``InputError`` says in one line what to change."""
+FENCE = "attention fence"
+"""What a message calls a fence that nothing more is known of."""
+
+
+def read_block(source: str, where: str = FENCE, folder: Path | None = None) -> Request:
+    """Read the YAML inside a fence; ``InputError`` says in one line what to change.
+
+    ``folder`` is where the files lie that it may name.
+    """
     data = load_yaml(source, where=where)
     if data is None:
         data = {}
     if not isinstance(data, dict):
         raise InputError(where, "", "this is not a mapping", "write keys such as example: journey")
     block = _validated(data, where)
-    example = _sentence(block, data, where)
+    example = _sentence(block, data, where, folder)
     query = 0
     if example is not None:
         query = example.query if block.query is None else example.position(block.query, where=where)
@@ -193,7 +203,9 @@ def read_block(source: str, where: str = "attention fence") -> Request:
     return Request(block, example, query, settings.over(example.settings) if example else settings)
 
 
-def _sentence(block: Block, data: dict[str, Any], where: str) -> Example | None:
+def _sentence(
+    block: Block, data: dict[str, Any], where: str, folder: Path | None
+) -> Example | None:
     written = {key: data[key] for key in SENTENCE_KEYS if key in data}
     if block.example is not None:
         if written:
@@ -203,7 +215,7 @@ def _sentence(block: Block, data: dict[str, Any], where: str) -> Example | None:
                 "the sentence is both named and written",
                 "keep example:, or tokens: and vectors:",
             )
-        return load(block.example)
+        return load(block.example, folder)
     if not written:
         return None
     return example_from(SentenceFile.from_data(written, where=where), "fence", where)

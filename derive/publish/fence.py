@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -26,7 +27,7 @@ from derive.atlas_evidence import AtlasEvidence
 from derive.attention import MECHANISMS
 from derive.errors import InputError
 from derive.evidence import Evidence, EvidenceError
-from derive.examples import BUILT_IN, load
+from derive.examples import BUILT_IN, inside, load
 from derive.formula import FormulaError, a, s, z
 from derive.publish import (
     atlas_parts,
@@ -43,12 +44,15 @@ from derive.publish import (
     variant_parts,
 )
 from derive.publish.atlas_data import atlas_as_json
-from derive.publish.block import Request, read_block
+from derive.publish.block import FENCE, Request, read_block
+from derive.publish.context import Maths, setting_maths
 from derive.publish.katex import KatexError
 from derive.publish.kept import Kept
 from derive.publish.lines import DIGITS, rounded
+from derive.publish.placing import fence_line, inline_line, key_line
 from derive.publish.script.executing import ScriptError
 from derive.rounding_evidence import RoundingEvidence
+from derive.visible import visible
 from derive.worked import work_out
 
 PARTS: dict[str, Callable[[Request], Markup]] = {
@@ -138,8 +142,10 @@ class Fences:
 
     ``evidence``, ``measured`` and ``atlas`` read what the checks found, what was measured about
     rounding, and what was checked of the atlas, when a part needs it. ``kept`` holds pieces of
-    earlier builds. ``block_error`` and ``inline_error`` are raised, with one line, for a
-    mistake in a fence or in a line of text.
+    earlier builds. In ``folder`` lie the files that a fence may name, and ``typeset`` says how
+    maths is set. ``page`` and ``page_source`` are the path and the Markdown of the page that is
+    being made; ``files_read`` are the sentence files that fences have named. ``block_error`` and
+    ``inline_error`` are raised, with one line, for a mistake in a fence or in a line of text.
     """
 
     def __init__(
@@ -150,11 +156,15 @@ class Fences:
         measured: Callable[[], RoundingEvidence] | None = None,
         atlas: Callable[[], AtlasEvidence] | None = None,
         kept: Kept | None = None,
+        folder: Path | None = None,
+        typeset: Maths = "katex",
     ) -> None:
         self._evidence, self._measured, self._atlas = evidence, measured, atlas
         self._kept = kept
         self._block_error, self._inline_error = block_error, inline_error
-        self.page = ""
+        self.folder, self.typeset = folder, typeset
+        self.page, self.page_source = "", ""
+        self.files_read: set[Path] = set()
 
     def custom_fences(self) -> list[dict[str, Any]]:
         """Return the entry for pymdownx.superfences' ``custom_fences``."""
@@ -171,15 +181,16 @@ class Fences:
         self, source: str, language: str, css_class: str, options: Any, md: Any, **kwargs: Any
     ) -> str:
         """Turn the YAML of one fence into HTML."""
-        with self._ending_the_build(self._block_error):
+        with self._ending_the_build(self._block_error, source):
             return str(self.render(source))
 
     def render(self, source: str) -> Markup:
         """Turn the YAML of one fence into HTML; mistakes are the exceptions in ``MISTAKES``."""
-        request = read_block(source)
-        return Markup("\n").join(
-            self._kept_part(name, request, source) for name in request.block.show
-        )
+        request = read_block(source, folder=self.folder)
+        with setting_maths(self.typeset):
+            return Markup("\n").join(
+                self._kept_part(name, request, source) for name in request.block.show
+            )
 
     def atlas_json(self) -> str:
         """Return the whole atlas as JSON text, with the properties as they were checked."""
@@ -195,19 +206,22 @@ class Fences:
     def format_number(self, source: str, language: str, css_class: str, md: Any) -> Element:
         """Turn one inline request into a number."""
         element = Element("span", {"class": "attn-number"})
-        with self._ending_the_build(self._inline_error):
-            element.text = number(source)
+        with self._ending_the_build(self._inline_error, source, inline=True):
+            element.text = number(source, self.folder)
         return element
 
     def format_maths(self, source: str, language: str, css_class: str, md: Any) -> str:
         """Turn inline LaTeX into typeset maths."""
-        with self._ending_the_build(self._inline_error):
+        ending = self._ending_the_build(self._inline_error, source, inline=True)
+        with ending, setting_maths(self.typeset):
             html = str(maths.inline(source))
         stashed: str = md.htmlStash.store(html)
         return stashed
 
     @contextmanager
-    def _ending_the_build(self, as_error: type[Exception]) -> Generator[None, None, None]:
+    def _ending_the_build(
+        self, as_error: type[Exception], source: str, *, inline: bool = False
+    ) -> Generator[None, None, None]:
         """Raise whatever goes wrong as ``as_error``, in one line.
 
         pymdownx would print a fence with any other exception as code, and let the build pass.
@@ -215,7 +229,7 @@ class Fences:
         try:
             yield
         except Exception as error:
-            raise as_error(self._said(error)) from error
+            raise as_error(self._said(error, source, inline=inline)) from error
 
     def _kept_part(self, name: str, request: Request, source: str) -> Markup:
         """Return a part, made now unless it was made before from the same."""
@@ -227,13 +241,16 @@ class Fences:
 
     def _made_from(self, name: str, request: Request) -> tuple[str, ...] | None:
         """Return what a part is made from besides its fence; None where that is not known."""
-        block = request.block
-        if block.example is not None and block.example not in BUILT_IN:
-            return None
+        named = request.block.example
+        made_from: tuple[str, ...] = (self.typeset,)
+        if named is not None and named not in BUILT_IN:
+            path = Path(named) if self.folder is None else inside(named, self.folder)
+            self.files_read.add(path)
+            made_from = (self.typeset, path.read_text(encoding="utf-8-sig"))
         if name in PARTS:
-            return ()
+            return made_from
         if name in ATLAS_PARTS and self._atlas is not None:
-            return (self._atlas().to_json(),)
+            return (*made_from, self._atlas().to_json())
         return None
 
     def _part(self, name: str, request: Request) -> Markup:
@@ -251,14 +268,26 @@ class Fences:
             raise EvidenceError(f"{name} needs evidence: tell the plugin where it is (evidence:)")
         return EVIDENCE_PARTS[name](self._evidence(), request)
 
-    def _said(self, error: Exception) -> str:
+    def _said(self, error: Exception, source: str, *, inline: bool) -> str:
         message = " ".join(str(error).split())
         if not isinstance(error, MISTAKES):
             message = f"a defect of attention-derived, {type(error).__name__}: {message}"
-        return f"{self.page}: {message}" if self.page else message
+        if not self.page:
+            return message
+        find = inline_line if inline else fence_line
+        line = find(self.page_source, source)
+        if line is not None and isinstance(error, InputError) and error.where == FENCE:
+            # The line of the key says more than that of the fence, whose first line is its opening.
+            below = key_line(source, error.key)
+            line += below or 0
+            key = "" if error.key.startswith("line ") else error.key
+            told = [key] if key else []
+            message = ": ".join([*told, f"{error.problem}; {error.remedy}"])
+            message = visible(" ".join(message.split()))
+        return f"{self.page}:{line}: {message}" if line is not None else f"{self.page}: {message}"
 
 
-def number(request: str) -> str:
+def number(request: str, folder: Path | None = None) -> str:
     """Return one number of a sentence, such as ``journey/scaled weight journey starts``.
 
     Raises ``InputError`` saying how such a request is written.
@@ -266,7 +295,7 @@ def number(request: str) -> str:
     where = f"`#!attention {request}`"
     name, *words = request.split() or [""]
     name, _, key = name.partition("/")
-    example = load(name)
+    example = load(name, folder)
     quantity, *rest = words or [""]
     if (key or "softmax") not in MECHANISMS or len(rest) not in QUANTITIES.get(quantity, ()):
         raise InputError(where, "", "this asks for nothing known", INLINE_FORM)

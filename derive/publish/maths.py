@@ -7,9 +7,11 @@ import re
 from markupsafe import Markup, escape
 
 from derive.publish import katex
+from derive.publish.context import maths_mode
 
 # The visual half alone: the spoken sentence stands in for KaTeX's second, MathML half, whose text
 # would repeat every formula in searches and weigh as much as the rest.
+_MARK = re.compile(r"\\html(?:Data|Class)\{[^{}]*\}\{")
 _MATHML = re.compile(r'<span class="katex-mathml">.*?</math></span>', re.DOTALL)
 
 
@@ -23,8 +25,34 @@ def display(latex: str, spoken: str | None = None) -> Markup:
     return _wrapped("div", latex, spoken, display=True)
 
 
+def _left_to_the_site(latex: str, spoken: str | None, *, display: bool) -> Markup:
+    """Return maths as pymdownx.arithmatex has it, for the script that the site sets maths with."""
+    plain = without_marks(latex)
+    said = escape(plain if spoken is None else spoken)
+    tag, before, after = ("div", r"\[", r"\]") if display else ("span", r"\(", r"\)")
+    # A string that Markup formats is escaped: no formula can hold markup.
+    return Markup(
+        '<{0} class="attn-math" data-search-exclude><span class="attn-said">{1}</span>'
+        '<{0} class="arithmatex" aria-hidden="true">{2}{3}{4}</{0}></{0}>'
+    ).format(Markup(tag), said, before, plain, after)  # noqa: S704 - div or span
+
+
+def without_marks(latex: str) -> str:
+    """Return LaTeX without the marks on its terms, which only KaTeX understands."""
+    while found := _MARK.search(latex):
+        start = found.end()
+        depth, end = 1, start
+        while depth:
+            depth += {"{": 1, "}": -1}.get(latex[end], 0) if latex[end - 1] != "\\" else 0
+            end += 1
+        latex = f"{latex[: found.start()]}{latex[start : end - 1]}{latex[end:]}"
+    return latex
+
+
 # The theme's search loses count of excluded elements inside their own kind; ``var`` holds no other.
 def _wrapped(tag: str, latex: str, spoken: str | None, *, display: bool) -> Markup:
+    if maths_mode() == "arithmatex":
+        return _left_to_the_site(latex, spoken, display=display)
     html = _MATHML.sub("", katex.render(latex, display=display))
     said = escape(latex if spoken is None else spoken)
     return Markup(  # noqa: S704 - KaTeX escapes the formula, and the rest is escaped here

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mkdocs.config import config_options
 from mkdocs.config.base import Config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
+from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -24,6 +25,7 @@ from derive.evidence import Evidence, EvidenceError
 from derive.examples import BUILT_IN
 from derive.properties import STATED
 from derive.publish import atlas_pages, katex
+from derive.publish.context import Maths
 from derive.publish.fence import Fences
 from derive.publish.kept import Kept
 from derive.publish.script.executing import page_script
@@ -52,13 +54,16 @@ class AttentionConfig(Config):
     """Files in the project's folder: ``derive check`` wrote ``evidence``, ``measure`` ``rounding``.
 
     ``derive atlas`` wrote ``atlas``. A site without parts that show them needs none of the three.
-    In the folder ``kept`` pieces of pages stay from one build to the next.
+    In the folder ``kept`` pieces of pages stay from one build to the next; ``none`` keeps none.
+    ``maths`` is ``katex`` (set while the site is built), ``arithmatex`` (left to the script that
+    the site has) or ``auto``: arithmatex where the site uses that extension.
     """
 
     evidence = config_options.Optional(config_options.Type(str))
     rounding = config_options.Optional(config_options.Type(str))
     atlas = config_options.Optional(config_options.Type(str))
-    kept = config_options.Optional(config_options.Type(str))
+    kept = config_options.Type(str, default=".cache/attention")
+    maths = config_options.Choice(("auto", "katex", "arithmatex"), default="auto")
 
 
 class FenceError(SuperFencesException, PluginError):
@@ -76,6 +81,9 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         self.fences = Fences()
         self.atlas: str | None = None
         self.kept: Kept | None = None
+        self.folder = Path()
+        self.server: LiveReloadServer | None = None
+        self.watched: set[Path] = set()
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Register the fence, the inline forms, the style and the script."""
@@ -83,33 +91,37 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         checked = _checked(folder / self.config.evidence) if self.config.evidence else None
         measured = _measured(folder / self.config.rounding) if self.config.rounding else None
         atlas = _atlas(folder / self.config.atlas) if self.config.atlas else None
-        self.kept = Kept(folder / self.config.kept) if self.config.kept else None
-        self.fences = Fences(checked, FenceError, NumberError, measured, atlas, self.kept)
+        self.kept = None if self.config.kept == "none" else Kept(folder / self.config.kept)
+        self.folder = folder
+        self.fences = Fences(
+            checked,
+            FenceError,
+            NumberError,
+            measured,
+            atlas,
+            self.kept,
+            folder,
+            self._typeset(config),
+        )
         _extend(config, "pymdownx.superfences", "custom_fences", self.fences.custom_fences())
         _extend(config, "pymdownx.inlinehilite", "custom_inline", self.fences.custom_inline())
         if config.nav is not None:
             config.nav, self.atlas = atlas_pages.expanded(config.nav)
-        config.extra_css[:0] = STYLES
+        own = self.fences.typeset == "katex"
+        config.extra_css[:0] = [style for style in STYLES if own or "/katex/" not in style]
         config.extra_javascript.append(SCRIPT)
         return config
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         """Add the style, the script and KaTeX's style and fonts to the site."""
-        try:
-            typesetter = katex.assets()
-        except katex.KatexMissing as error:
-            raise PluginError(str(error)) from None
         for name in OURS_TO_COPY:
             content = (package_files("derive.publish") / "assets" / name).read_text(
                 encoding="utf-8"
             )
             files.append(File.generated(config, f"{ASSETS}/{name}", content=content))
         files.append(File.generated(config, STEPS, content=page_script()))
-        wanted = [typesetter / "katex.min.css", typesetter / "LICENSE"]
-        wanted += sorted((typesetter / "fonts").glob("*.woff2"))
-        for path in wanted:
-            target = f"{ASSETS}/katex/{path.relative_to(typesetter).as_posix()}"
-            files.append(File.generated(config, target, abs_src_path=str(path)))
+        if self.fences.typeset == "katex":
+            self._add_katex(files, config)
         if self.atlas is not None:
             pages = atlas_pages.pages(self.atlas, _sources(files))
             if self.config.atlas is not None:
@@ -120,7 +132,10 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
 
     def on_page_markdown(self, markdown: str, *, page: Page, **kwargs: Any) -> str:
         """Remember which page is being made, so that a mistake names it; let theorems be linked."""
-        self.fences.page = page.file.src_uri
+        path = Path(page.file.abs_src_path or page.file.src_uri)
+        within = path.is_absolute() and path.is_relative_to(self.folder.resolve())
+        named = path.relative_to(self.folder.resolve()) if within else Path(page.file.src_uri)
+        self.fences.page, self.fences.page_source = named.as_posix(), page.file.content_string
         return atlas_pages.with_anchors(markdown)
 
     def on_post_page(self, output: str, *, page: Page, **kwargs: Any) -> str:
@@ -131,11 +146,43 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
                 output = output.replace("</body>", f'<script src="{address}"></script></body>')
         return output
 
+    def on_serve(self, server: LiveReloadServer, **kwargs: Any) -> LiveReloadServer:
+        """Watch the sentence files that fences name: a change of one shows at once."""
+        self.server = server
+        self._watch()
+        return server
+
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         """Forget the page, and what is kept of pages that are no more."""
-        self.fences.page = ""
+        self.fences.page = self.fences.page_source = ""
+        self._watch()
         if self.kept is not None:
             self.kept.forget_unused()
+
+    def _watch(self) -> None:
+        if self.server is None:
+            return
+        for path in self.fences.files_read - self.watched:
+            self.server.watch(str(path))
+            self.watched.add(path)
+
+    def _typeset(self, config: MkDocsConfig) -> Maths:
+        if self.config.maths != "auto":
+            return cast("Maths", self.config.maths)
+        theirs = "pymdownx.arithmatex" in config.markdown_extensions
+        return "arithmatex" if theirs else "katex"
+
+    def _add_katex(self, files: Files, config: MkDocsConfig) -> None:
+        try:
+            typesetter = katex.assets()
+        except katex.KatexMissing as error:
+            told = f"{error} Or leave maths to your site's script: maths: arithmatex"
+            raise PluginError(told) from None
+        wanted = [typesetter / "katex.min.css", typesetter / "LICENSE"]
+        wanted += sorted((typesetter / "fonts").glob("*.woff2"))
+        for path in wanted:
+            target = f"{ASSETS}/katex/{path.relative_to(typesetter).as_posix()}"
+            files.append(File.generated(config, target, abs_src_path=str(path)))
 
 
 def _checked(path: Path) -> Callable[[], Evidence]:

@@ -184,7 +184,7 @@ def test_stale_or_failed_evidence_is_refused() -> None:
 def test_a_broken_fence_fails_a_strict_build_in_one_line(tmp_path: Path) -> None:
     result = _build(tmp_path, "```attention\nexample: nobody\n```\n")
     assert result.returncode != 0
-    assert "index.md: nobody: there is no built-in sentence" in result.stdout
+    assert "nobody: there is no built-in sentence" in result.stdout
     assert "Traceback" not in result.stdout
 
 
