@@ -15,6 +15,8 @@ from click.core import ParameterSource
 
 from derive.commands.atlas import atlas
 from derive.commands.attention_options import attention_options, composition
+from derive.commands.completion import completion, either, sentences
+from derive.commands.doctor import doctor
 from derive.commands.explain import explain
 from derive.commands.implementations import implementations
 from derive.commands.measure import measure
@@ -107,7 +109,7 @@ def list_(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("what", metavar="SENTENCE|MECHANISM")
+@click.argument("what", metavar="SENTENCE|MECHANISM", shell_complete=either)
 @click.option(
     "--query", help="The token that asks, or its position from 1 (#2 if it looks like a token)."
 )
@@ -272,7 +274,7 @@ def _print_telling(telling: Telling, format_: str) -> None:
 
 
 @main.command()
-@click.argument("examples", nargs=-1)
+@click.argument("examples", nargs=-1, shell_complete=sentences)
 @click.option("--all", "all_", is_flag=True, help="Check both built-in sentences.")
 @click.option("--json", "as_json", is_flag=True, help="Print the evidence as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the figures only if something is amiss.")
@@ -329,6 +331,8 @@ def _json(data: Any) -> str:
 
 main.add_command(atlas)
 main.add_command(compare)
+main.add_command(completion)
+main.add_command(doctor)
 main.add_command(explain)
 main.add_command(gradient)
 main.add_command(implementations)

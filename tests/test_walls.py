@@ -20,7 +20,12 @@ import numeric
 PROJECT = Path(__file__).resolve().parents[1]
 DERIVE, NUMERIC = PROJECT / "derive", PROJECT / "numeric"
 
-MAY_PUBLISH = {"derive/cli.py", "derive/commands/mechanisms.py", "derive/commands/page.py"}
+MAY_PUBLISH = {
+    "derive/cli.py",
+    "derive/commands/mechanisms.py",
+    "derive/commands/page.py",
+    "derive/commands/doctor.py",
+}
 """Modules outside of ``derive/publish`` that use it."""
 
 FORMULA_FOLDERS = {"algebras", "claims", "coding", "theorems", "variants"}

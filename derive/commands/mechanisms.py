@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from derive.commands.completion import mechanisms
 from derive.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _print_heading(screen: Console, variant: Variant) -> None:
 
 
 @click.command()
-@click.argument("mechanism")
+@click.argument("mechanism", shell_complete=mechanisms)
 @format_option
 def gradient(mechanism: str, format_: str) -> None:
     """Derive the gradients of a mechanism, from the result back to every input.
@@ -167,7 +168,7 @@ def _print_gradient(variant: Variant, backward: Mechanism) -> None:
 
 
 @click.command()
-@click.argument("mechanism")
+@click.argument("mechanism", shell_complete=mechanisms)
 @click.option("--proofs", is_flag=True, help="Show every step of each proof.")
 @click.option("--json", "as_json", is_flag=True, help="Print the properties as JSON.")
 def properties(mechanism: str, proofs: bool, as_json: bool) -> None:
@@ -234,8 +235,8 @@ def _print_statements(screen: Console, decided: Sequence[Property]) -> None:
 
 
 @click.command()
-@click.argument("left")
-@click.argument("right")
+@click.argument("left", shell_complete=mechanisms)
+@click.argument("right", shell_complete=mechanisms)
 @click.option(
     "--sentence",
     help="Put the weights of this sentence's query side by side, too: jim-john, journey or a file.",

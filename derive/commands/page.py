@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from derive.commands.attention_options import attention_options, composition
+from derive.commands.completion import sentences
 from derive.commands.lengths import input_shapes, sizes
 from derive.errors import InputError
 
@@ -21,7 +22,7 @@ FORMATS = ("markdown", "latex", "html", "notebook", "json", "svg")
 
 
 @click.command()
-@click.argument("target", metavar="SENTENCE|MODULE:CALLABLE")
+@click.argument("target", metavar="SENTENCE|MODULE:CALLABLE", shell_complete=sentences)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="The file to write; else it is printed."
 )
@@ -146,6 +147,9 @@ def _of_sentence(
 
     try:
         return SentencePage(example, query, attention, digits).write(format_, fragment=fragment)
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'attention-derived[mkdocs]', or write another format"
+        raise InputError("derive page", "", f"{error.name} is not installed", remedy) from None
     except KatexError as error:
         raise InputError("derive page", "", str(error), "or write another format") from None
 

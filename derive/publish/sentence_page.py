@@ -17,7 +17,6 @@ from derive.publish.document.to_html import asset, standalone
 from derive.publish.document.to_latex import to_latex
 from derive.publish.document.to_markdown import to_markdown
 from derive.publish.document.to_notebook import sentence_code, to_notebook
-from derive.publish.fence import PARTS
 from derive.publish.heatmap_svg import heatmap_svg
 from derive.publish.notation import Latex
 from derive.publish.script.executing import page_script
@@ -76,6 +75,8 @@ class SentencePage:
                 "a piece of HTML without its styles shows nothing right",
                 "leave it out, or write the fence into your site",
             )
+        from derive.publish.fence import PARTS
+
         parts = ["vectors", "numbers", "heatmap"]
         if self.attention.projections is not None:
             parts.insert(1, "matrices")
