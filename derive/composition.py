@@ -20,6 +20,7 @@ from sympy import IndexedBase, Mul, Rational, Symbol, exp
 from derive.attention import MECHANISMS
 from derive.brackets import AtMost
 from derive.decimals import Rows, rows_of, values_of
+from derive.displayed import Displayed
 from derive.formula import (
     Choice,
     D,
@@ -84,7 +85,7 @@ class Projections:
 
 
 @dataclass(frozen=True)
-class Composition:
+class Composition(Displayed):
     """Which attention a sentence is worked with.
 
     ``scale`` multiplies every score: ``ROOT``, a number, or nothing. ``causal`` leaves out every

@@ -35,6 +35,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.algebras.symbolic import Symbolic
 from derive.binding import Lengths, same
+from derive.displayed import Displayed
 from derive.elements import Elements
 from derive.formula import (
     INPUT_SHAPES,
@@ -81,7 +82,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Displayed):
     """A proof of ``goal[0] = goal[1]``, given the ``definitions`` of some of its arrays.
 
     Arrays that no definition names may be anything.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from derive.decimals import Number, Rows, values_of
+from derive.displayed import Displayed
 from derive.errors import InputError
 from derive.sentence_file import SentenceFile, read_sentence
 from derive.settings import Settings
@@ -23,7 +24,7 @@ BUILT_IN = ("jim-john", "journey")
 
 
 @dataclass(frozen=True)
-class Example:
+class Example(Displayed):
     """A sentence of tokens, one vector each, and the query that is worked in detail.
 
     ``query`` is the 0-based position of the query's token. ``sentence`` is the running text that

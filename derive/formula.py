@@ -22,6 +22,8 @@ from functools import cached_property
 from sympy import Expr, Indexed, IndexedBase, Integer, Max, Sum, Symbol, srepr
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
+from derive.displayed import Displayed
+
 
 def _size(name: str) -> Symbol:
     return Symbol(name, integer=True, positive=True)
@@ -175,7 +177,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Mechanism:
+class Mechanism(Displayed):
     """An attention mechanism: its choices in order, each stage reading only what stands before.
 
     ``given`` declares the arrays that it takes and their shapes in letters, in the order in which

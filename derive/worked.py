@@ -15,6 +15,7 @@ from derive.algebras.decimal import LARGEST_EXPONENT, Decimal
 from derive.algebras.exact import Exact
 from derive.composition import Composition
 from derive.decimals import Rows
+from derive.displayed import Displayed
 from derive.elements import Elements
 from derive.errors import InputError
 from derive.examples import Example
@@ -30,7 +31,7 @@ MOST_PRODUCTS = 200_000
 
 
 @dataclass(frozen=True, eq=False)
-class Worked:
+class Worked(Displayed):
     """The arrays of ``mechanism`` for ``example``.
 
     Entries are fractions where the mechanism has no exponential and no root, else mpmath numbers

@@ -22,9 +22,10 @@ DERIVE, NUMERIC = PROJECT / "derive", PROJECT / "numeric"
 
 MAY_PUBLISH = {
     "derive/cli.py",
+    "derive/commands/doctor.py",
     "derive/commands/mechanisms.py",
     "derive/commands/page.py",
-    "derive/commands/doctor.py",
+    "derive/displayed.py",
 }
 """Modules outside of ``derive/publish`` that use it."""
 

@@ -75,12 +75,37 @@ def tell(
 
     ``notation`` is plain text unless given; numbers in LaTeX are set with a dot between factors.
     """
+    composition = attention if isinstance(attention, Composition) else None
+    worked = (
+        work_out(example, attention)
+        if isinstance(attention, Mechanism)
+        else work_out_composed(example, attention)
+    )
+    return tell_worked(
+        worked,
+        query=query,
+        roles=roles,
+        notation=notation,
+        digits=digits,
+        write_out=write_out,
+        composition=composition,
+    )
+
+
+def tell_worked(
+    worked: Worked,
+    *,
+    query: int | None = None,
+    roles: tuple[str, ...] = ROLES,
+    notation: Notation | None = None,
+    digits: int = DIGITS,
+    write_out: bool = True,
+    composition: Composition | None = None,
+) -> Telling:
+    """Write each part of a worked sentence, as ``tell`` does."""
+    example = worked.example
     notation = notation or Text()
     query = example.query if query is None else query
-    if isinstance(attention, Composition):
-        worked = work_out_composed(example, attention)
-    else:
-        worked = work_out(example, attention)
     numbers = type(notation)(r"\cdot") if isinstance(notation, Latex) else notation
     lines = Lines(worked, notation, numbers, digits)
     detailed = write_out and is_written_out(example)
@@ -99,7 +124,6 @@ def tell(
         for choice in worked.mechanism.choices
         if choice.role.replace(" ", "-") in roles
     )
-    composition = attention if isinstance(attention, Composition) else None
     return Telling(worked, query, digits, told, composition)
 
 

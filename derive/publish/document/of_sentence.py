@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from derive.examples import Example
 from derive.formula import a, s, z
 from derive.publish.document.document import (
     Document,
@@ -24,7 +25,7 @@ from derive.publish.telling import Telling, ToldStage
 from derive.publish.writing import equation, name_of
 
 
-def sentence_document(telling: Telling) -> Document:
+def sentence_document(telling: Telling, *, with_weights: bool = True) -> Document:
     """Return the page: vectors, each part with the query's lines, its numbers, and all weights."""
     example, worked = telling.example, telling.worked
     query, title = example.tokens[telling.query], worked.mechanism.title
@@ -32,7 +33,7 @@ def sentence_document(telling: Telling) -> Document:
     pieces: list[Piece] = [Paragraph((start, Strong(query), Words(".")))]
     if example.sentence not in ("", example.title):
         pieces.insert(0, Paragraph((f"“{example.sentence}”",)))
-    pieces += [Heading("Vectors"), _vectors(telling), *_matrices(telling)]
+    pieces += [Heading("Vectors"), vectors_table(example), *_matrices(telling)]
     for told in telling.choices:
         role, way = told.choice.role.capitalize(), told.choice.title
         pieces.append(Heading(Words(role if role.lower() == way else f"{role}: {way}")))
@@ -42,14 +43,15 @@ def sentence_document(telling: Telling) -> Document:
     context = ", ".join(_number(value, telling).latex for value in worked[z][telling.query])
     vector = Maths(rf"\mathbf{{{name}}} = ({context})")
     pieces.append(Paragraph((Words("The context vector of "), Strong(query), Words(": "), vector)))
-    pieces += [Heading("All weights"), _weights(telling)]
+    if with_weights:
+        pieces += [Heading(Words("All weights")), _weights(telling)]
     if example.source:
         pieces.append(Paragraph((Words("Source: "), example.source)))
     return Document(example.title, tuple(pieces))
 
 
-def _vectors(telling: Telling) -> Table:
-    example = telling.example
+def vectors_table(example: Example) -> Table:
+    """Return the tokens and their vectors, as written."""
     head: list[Line] = [("",), ("token",), *((str(p + 1),) for p in range(example.shape[1]))]
     rows = tuple(
         _row(str(place), token, *(_written(number.text) for number in vector))
