@@ -14,6 +14,8 @@ ATLAS := build/atlas.json
 SITE := site
 # More arguments for pytest: make test ARGS="-k softmax -x"
 ARGS ?=
+# How long make fuzz goes on.
+SECONDS ?= 60
 # Tests run in as many processes as there are cores; those that share much work stay together.
 TOGETHER := --numprocesses auto --dist loadgroup
 # The release that `make constraints` pins; every other package takes the newest that fits.
@@ -72,6 +74,10 @@ test: $(VENV)/.katex $(VENV)/.test $(EVIDENCE) $(ATLAS) $(ROUNDING) ## run the t
 third-party: $(VENV)/.third-party ## prove other people's attention modules, forward and backward
 	$(BIN)/pytest tests/third_party tests/prover/test_tasks.py \
 		tests/numeric/rounding/test_catalogue_verdicts.py -m "third_party or slow" $(TOGETHER) $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.katex $(VENV)/.test ## try what strangers may write: make fuzz SECONDS=600
+	$(BIN)/python -m tests.hostile.fuzz --seconds $(SECONDS)
 
 .PHONY: coverage
 coverage: $(VENV)/.katex $(VENV)/.test ## run the tests and report which lines they reach

@@ -128,6 +128,9 @@ def list_(as_json: bool) -> None:
 @attention_options
 @click.option("--digits", type=click.IntRange(1, 30), default=4, show_default=True)
 @click.option(
+    "--language", help="Of Markdown and LaTeX: en, de, es, fr, zh, or a YAML file of words."
+)
+@click.option(
     "--general", is_flag=True, help="The general formulas and the numbers, nothing written out."
 )
 @click.option(
@@ -147,6 +150,7 @@ def show(
     mask: str | None,
     projections: str | None,
     digits: int,
+    language: str | None,
     general: bool,
     substituted: bool,
     tokens: int | None,
@@ -175,7 +179,11 @@ def show(
     from derive.examples import load
     from derive.publish.notation import Latex, Text
     from derive.publish.telling import ROLES, is_written_out, tell
+    from derive.publish.words import written_in
 
+    if language is not None and (format_ not in ("markdown", "latex") or substituted):
+        remedy = "add --format markdown, or leave it out"
+        raise InputError(what, "--language", "it is about a page's words", remedy)
     loaded = load(what)
     position = loaded.query if query is None else loaded.position(query, key="--query")
     attention = composition(loaded, mechanism, scale, mask, projections)
@@ -194,7 +202,8 @@ def show(
         digits=digits,
         write_out=not general,
     )
-    _print_telling(telling, format_)
+    with written_in(language or "en", what):
+        _print_telling(telling, format_)
     if not general and not is_written_out(loaded):
         from derive.publish.terminal import too_long
 
@@ -209,8 +218,9 @@ def show(
 def _is_mechanism(name: str) -> bool:
     """Tell whether a name is a key of the atlas, which takes time to read."""
     from derive.examples import BUILT_IN
+    from derive.files import exists
 
-    if name in BUILT_IN or not name.replace("-", "").isalnum() or Path(name).exists():
+    if name in BUILT_IN or not name.replace("-", "").isalnum() or exists(name):
         return False
     from derive.variants import ATLAS
 

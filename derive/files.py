@@ -8,6 +8,14 @@ from pathlib import Path
 from derive.errors import InputError
 
 
+def exists(name: str) -> bool:
+    """Tell whether a path is there; a name that no file can have is not."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def write_new(path: Path, text: str, *, force: bool) -> None:
     """Write a file that a person named; one that exists is replaced only with ``force``."""
     if path.is_dir():

@@ -38,6 +38,9 @@ FORMATS = ("markdown", "latex", "html", "notebook", "json", "svg")
 @attention_options
 @click.option("--digits", type=click.IntRange(1, 12), default=4, show_default=True)
 @click.option(
+    "--language", help="Of the page's words: en, de, es, fr, zh, or a YAML file of words."
+)
+@click.option(
     "--shape", metavar="SIZES", callback=sizes, help="Of a program: batch=1,heads=2,tokens=4,dim=4."
 )
 @click.option(
@@ -65,6 +68,7 @@ def page(
     mask: str | None,
     projections: str | None,
     digits: int,
+    language: str | None,
     shape: dict[str, int],
     inputs: tuple[tuple[str, tuple[int, ...]], ...],
     formula: str | None,
@@ -85,6 +89,7 @@ def page(
     """  # noqa: D301 - click reads the character that \b stands for
     from derive.examples import load
     from derive.files import write_new
+    from derive.publish.words import written_in
 
     chosen = _format(output, format_)
     if fragment and chosen != "latex":
@@ -102,10 +107,13 @@ def page(
         }
         text = _of_program(task, chosen, fragment=fragment, digits=digits)
     else:
+        if language is not None and chosen == "json":
+            raise InputError(target, "--language", "JSON has no words", "leave it out")
         example = load(target)
         position = example.query if query is None else example.position(query, key="--query")
         attention = composition(example, mechanism, scale, mask, projections)
-        text = _of_sentence(example, position, attention, digits, chosen, fragment=fragment)
+        with written_in(language or "en", target):
+            text = _of_sentence(example, position, attention, digits, chosen, fragment=fragment)
     if output is None:
         click.echo(text, nl=False)
         return
@@ -113,15 +121,15 @@ def page(
 
 
 OF_A_PROGRAM = {"shape", "inputs", "formula", "causal", "backward"}
-OF_A_SENTENCE = {"query", "mechanism", "scale", "mask", "projections"}
+OF_A_SENTENCE = {"query", "mechanism", "scale", "mask", "projections", "language"}
 
 
 def _is_program(target: str) -> bool:
     """Tell whether a target names a callable of a module, and no file."""
+    from derive.files import exists
+
     place, colon, name = target.rpartition(":")
-    return (
-        bool(colon and place) and name.replace(".", "").isidentifier() and not Path(target).exists()
-    )
+    return bool(colon and place) and name.replace(".", "").isidentifier() and not exists(target)
 
 
 def _refuse_others(context: click.Context, target: str, *, of_program: bool) -> None:

@@ -8,6 +8,7 @@ from decimal import ROUND_05UP, ROUND_HALF_EVEN
 from decimal import Context as DecimalContext
 from decimal import Decimal as Written
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from mpmath import nstr
@@ -52,23 +53,40 @@ class Lines:
     """Write the entries of a worked sentence in one notation, rounded to ``digits`` decimals."""
 
     def __init__(self, worked: Worked, symbols: Notation, numbers: Notation, digits: int = DIGITS):
-        self.worked, self.digits, self.symbols = worked, digits, symbols
-        given = {
+        self.worked, self.digits = worked, digits
+        self.symbols, self.numbers = symbols, numbers
+
+    # Of a long sentence only numbers are shown, and nothing of this is needed.
+
+    @cached_property
+    def _given(self) -> dict[IndexedBase, Any]:
+        """Every array as it is put into a line: as it was written, or rounded."""
+        worked, numbers = self.worked, self.numbers
+        bases = [*worked.mechanism.inputs, *(stage.array for stage in worked.mechanism.stages)]
+        return {
             base: texts_of(worked.written[base], numbers.decimal)
             if base in worked.written
             else phrases(worked[base], lambda value: numbers.decimal(self.rounded(value)))
-            for base in worked.mechanism.inputs
+            for base in bases
         }
-        for stage in worked.mechanism.stages:
-            given[stage.array] = phrases(
-                worked[stage.array], lambda value: numbers.decimal(self.rounded(value))
-            )
-        named = {base: names(base, rows.shape, symbols) for base, rows in given.items()}
-        self._in_names, self._in_numbers = WrittenOut(symbols, named), WrittenOut(numbers, given)
-        self._exact = {
+
+    @cached_property
+    def _in_names(self) -> WrittenOut:
+        named = {base: names(base, rows.shape, self.symbols) for base, rows in self._given.items()}
+        return WrittenOut(self.symbols, named)
+
+    @cached_property
+    def _in_numbers(self) -> WrittenOut:
+        return WrittenOut(self.numbers, self._given)
+
+    @cached_property
+    def _exact(self) -> set[IndexedBase]:
+        """The arrays whose every entry is what is shown of it."""
+        return {
             base
-            for base in given
-            if base in worked.written or all(is_exact(value, digits) for value in worked[base].flat)
+            for base in self._given
+            if base in self.worked.written
+            or all(is_exact(value, self.digits) for value in self.worked[base].flat)
         }
 
     def rounded(self, value: Any) -> str:
