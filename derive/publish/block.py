@@ -88,6 +88,7 @@ class Block(SettingsKeys):
     theorem: str | None = None
     show: list[Part] = Field(default_factory=lambda: list(DEFAULT_PARTS))
     digits: int = Field(default=4, ge=1, le=12)
+    language: str | None = None
     n: int = Field(default=2, ge=1, le=6)
     d: int = Field(default=2, ge=1, le=6)
     functions: list[str] = Field(default_factory=list)

@@ -13,6 +13,7 @@ does let through.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,12 +46,14 @@ from derive.publish import (
 )
 from derive.publish.atlas_data import atlas_as_json
 from derive.publish.block import FENCE, Request, read_block
-from derive.publish.context import Maths, setting_maths
+from derive.publish.context import Maths, current, setting_maths, speaking
 from derive.publish.katex import KatexError
 from derive.publish.kept import Kept
 from derive.publish.lines import DIGITS, rounded
 from derive.publish.placing import fence_line, inline_line, key_line
 from derive.publish.script.executing import ScriptError
+from derive.publish.words import BUILT_IN as LANGUAGES
+from derive.publish.words import chosen, language, language_of
 from derive.rounding_evidence import RoundingEvidence
 from derive.visible import visible
 from derive.worked import work_out
@@ -118,6 +121,15 @@ ATLAS_PARTS: dict[str, Callable[[AtlasEvidence, Request], Markup]] = {
 }
 """Parts that show what was checked of the atlas."""
 
+IN_ENGLISH = frozenset(
+    {"compare", "implementations", "properties"}
+    | {part for part in PARTS if part.startswith("rounding-")}
+    | {*EVIDENCE_PARTS, *MEASURED_PARTS, *ATLAS_PARTS}
+)
+"""Parts about proofs, checks and the atlas as a whole: they are in English on any page."""
+
+_SECTION = re.compile(r'(<section class="attn[^"]*")')
+
 MISTAKES = (InputError, FormulaError, EvidenceError, KatexError, ScriptError)
 """What can be wrong with a fence; anything else is a defect of ours, and the build says so."""
 
@@ -143,9 +155,11 @@ class Fences:
     ``evidence``, ``measured`` and ``atlas`` read what the checks found, what was measured about
     rounding, and what was checked of the atlas, when a part needs it. ``kept`` holds pieces of
     earlier builds. In ``folder`` lie the files that a fence may name, and ``typeset`` says how
-    maths is set. ``page`` and ``page_source`` are the path and the Markdown of the page that is
-    being made; ``files_read`` are the sentence files that fences have named. ``block_error`` and
-    ``inline_error`` are raised, with one line, for a mistake in a fence or in a line of text.
+    maths is set. ``language`` is that of fences which say none, as ``words.chosen`` returns it, and
+    ``site_language`` what the pages say that they are in: what is not, says so. ``page`` and
+    ``page_source`` are the path and the Markdown of the page that is being made; ``files_read`` are
+    the files that fences have named. ``block_error`` and ``inline_error`` are raised, with one
+    line, for a mistake in a fence or in a line of text.
     """
 
     def __init__(
@@ -158,6 +172,8 @@ class Fences:
         kept: Kept | None = None,
         folder: Path | None = None,
         typeset: Maths = "katex",
+        language: str = "en",
+        site_language: str | None = None,
     ) -> None:
         self._evidence, self._measured, self._atlas = evidence, measured, atlas
         self._kept = kept
@@ -165,6 +181,8 @@ class Fences:
         self.folder, self.typeset = folder, typeset
         self.page, self.page_source = "", ""
         self.files_read: set[Path] = set()
+        self.language = self._read(language)
+        self._site_language = site_language or language_of(language).tag
 
     def custom_fences(self) -> list[dict[str, Any]]:
         """Return the entry for pymdownx.superfences' ``custom_fences``."""
@@ -187,7 +205,9 @@ class Fences:
     def render(self, source: str) -> Markup:
         """Turn the YAML of one fence into HTML; mistakes are the exceptions in ``MISTAKES``."""
         request = read_block(source, folder=self.folder)
-        with setting_maths(self.typeset):
+        named = request.block.language
+        spoken = self._read(chosen(named, FENCE, self.folder)) if named else self.language
+        with setting_maths(self.typeset), speaking(spoken):
             return Markup("\n").join(
                 self._kept_part(name, request, source) for name in request.block.show
             )
@@ -234,10 +254,24 @@ class Fences:
     def _kept_part(self, name: str, request: Request, source: str) -> Markup:
         """Return a part, made now unless it was made before from the same."""
         made_from = self._made_from(name, request)
-        if self._kept is None or made_from is None:
-            return self._part(name, request)
-        html = self._kept.piece((name, source, *made_from), lambda: self._part(name, request))
-        return Markup(html)  # noqa: S704 - what is kept was made by the same parts
+        with speaking("en" if name in IN_ENGLISH else current().language):
+            words = language()
+            if self._kept is None or made_from is None:
+                html: str = self._part(name, request)
+            else:
+                html = self._kept.piece(
+                    (name, source, words.digest, *made_from), lambda: self._part(name, request)
+                )
+        if not words.is_of(self._site_language):
+            # Plain text goes in: of Markup, each piece would be escaped.
+            html = _SECTION.sub(rf'\1 lang="{words.tag}"', str(html))
+        return Markup(html)  # noqa: S704 - made by our own parts, now or before
+
+    def _read(self, spoken: str) -> str:
+        """Return a language, and remember its file if it is a person's own."""
+        if spoken not in LANGUAGES:
+            self.files_read.add(Path(spoken))
+        return spoken
 
     def _made_from(self, name: str, request: Request) -> tuple[str, ...] | None:
         """Return what a part is made from besides its fence; None where that is not known."""

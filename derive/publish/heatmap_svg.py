@@ -6,6 +6,7 @@ from derive.formula import a
 from derive.publish.lines import rounded
 from derive.publish.rendering import render
 from derive.publish.telling import Telling
+from derive.publish.words import title
 from derive.visible import shortened
 
 CELL, GAP, LETTER = 58, 2, 8.2
@@ -40,7 +41,7 @@ def heatmap_svg(telling: Telling) -> str:
     svg = render(
         "heatmap_svg",
         title=telling.example.title,
-        mechanism=worked.mechanism.title,
+        mechanism=title(worked.mechanism.title),
         names=names,
         tokens=tokens,
         cells=cells,

@@ -52,7 +52,7 @@ def code_digest() -> str:
     pages = [
         f"{path.relative_to(folder)}\n{path.read_text(encoding='utf-8')}"
         for path in sorted(folder.rglob("*"))
-        if path.suffix in (".py", ".jinja", ".js")
+        if path.suffix in (".py", ".jinja", ".js", ".yaml")
     ]
     code = [f"{name}\n{text}" for name, text in sorted(checked_code().items())]
     return _digest(KATEX_VERSION, *pages, *code)

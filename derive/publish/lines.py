@@ -24,6 +24,12 @@ from derive.written_out import positions
 DIGITS = 4
 """Decimals shown unless asked otherwise: as many as torch prints."""
 
+FARTHEST = 10_000
+"""The largest power of two whose number is written out to see whether a decimal is exactly it.
+
+Only exponentials come farther, and no decimal is one; e to the -10^10 would fill gigabytes.
+"""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -141,11 +147,13 @@ def rounded(value: Any, digits: int) -> str:
 
 def is_exact(value: Any, digits: int) -> bool:
     """Tell whether a number is what ``rounded`` shows of it, as far as it is known."""
-    shown = Fraction(rounded(value, digits))
     if isinstance(value, Fraction):
-        return value == shown
+        return value == Fraction(rounded(value, digits))
     # mpmath keeps the sign apart from the mantissa.
     mantissa, exponent = value.man_exp
+    if abs(exponent) > FARTHEST:
+        return False
+    shown = Fraction(rounded(value, digits))
     size = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
     known = -size if value < 0 else size
     return abs(known - shown) <= abs(shown) * Fraction(1, 10**40)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from derive.formula import a, s, z
 from derive.publish.lines import rounded
 from derive.publish.notation import Latex, Phrase
 from derive.publish.telling import Telling, ToldStage
+from derive.publish.words import language, pieces, said, title
 from derive.publish.writing import name_of
 
 _LATEX = {
@@ -26,6 +27,8 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "\N{NO-BREAK SPACE}": "~",
+    "\N{NARROW NO-BREAK SPACE}": r"\,",
     # Side by side these would become dashes, quotes or turned marks.
     **{character: f"{{{character}}}" for character in "-'`\""},
 }
@@ -48,9 +51,9 @@ def markdown_text(text: str) -> str:
 
 def show_latex(telling: Telling) -> str:
     """Return a LaTeX fragment: an ``align*`` for each part, then the numbers (needs amsmath)."""
-    blocks = [f"% {telling.example.title}: {telling.worked.mechanism.title}"]
+    blocks = [f"% {telling.example.title}: {title(telling.worked.mechanism.title)}"]
     for told in telling.choices:
-        role, way = told.choice.role, told.choice.title
+        role, way = title(told.choice.role), title(told.choice.title)
         blocks.append(f"% {role}" if role == way else f"% {role}: {way}")
         blocks.append(aligned([row for stage in told.stages for row in _rows(stage)]))
     blocks.append(_latex_table(telling))
@@ -60,20 +63,44 @@ def show_latex(telling: Telling) -> str:
 def show_markdown(telling: Telling) -> str:
     """Return Markdown with ``$$`` maths: the formulas, the query's lines and a table of numbers."""
     example, worked = telling.example, telling.worked
-    query, title = markdown_text(example.tokens[telling.query]), worked.mechanism.title
+    query = markdown_text(example.tokens[telling.query])
+    mechanism = _as_markdown(capitalised(title(worked.mechanism.title)))
     blocks = [
         f"# {markdown_text(example.title)}",
-        f"{title[0].upper()}{title[1:]}; the query is {query}.",
+        _filled("page.start", title=mechanism, query=query),
     ]
     for told in telling.choices:
-        role, way = told.choice.role.capitalize(), told.choice.title
-        blocks.append(f"## {role}" if role.lower() == way else f"## {role}: {way}")
+        role = _as_markdown(capitalised(title(told.choice.role)))
+        way = _as_markdown(title(told.choice.title))
+        named = _filled("page.heading", role=role, title=way)
+        blocks.append(f"## {role}" if told.choice.role == told.choice.title else f"## {named}")
         blocks.extend(displayed(row) for stage in told.stages for row in _rows(stage))
     blocks.append(_table(telling))
     context = ", ".join(str(_value(value, telling)) for value in worked[z][telling.query])
     name = name_of(z, [telling.query + 1])
-    blocks.append(f"The context vector of {query}: $\\mathbf{{{name}}} = ({context})$")
+    vector = f"$\\mathbf{{{name}}} = ({context})$"
+    blocks.append(_filled("page.context", query=query, vector=vector))
     return "\n\n".join(blocks) + "\n"
+
+
+def capitalised(words: str) -> str:
+    """Return words as they start a sentence or a heading."""
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def _filled(key: str, **values: str) -> str:
+    """Return a phrase as Markdown, filled with what is Markdown already."""
+    return "".join(pieces(key, _as_markdown, **values))
+
+
+def _as_markdown(words: str) -> str:
+    """Return words of a catalogue: this package's hold no markup, a person's own may."""
+    return markdown_text(words) if language().own else words
+
+
+def _heads(escape: Callable[[str], str]) -> list[str]:
+    heads = [said(f"table.{column}") for column in ("token", "score", "weight")]
+    return [escape(head) if language().own else head for head in heads]
 
 
 def aligned(equations: Iterable[str]) -> str:
@@ -105,12 +132,13 @@ def _latex_table(telling: Telling) -> str:
         f"  {place} & {latex_text(token)} & ${score}$ & ${weight}$ \\\\"
         for place, token, score, weight in _numbers(telling)
     ]
-    head = ["\\begin{tabular}{rlrr}", "  & token & score & weight \\\\"]
+    columns = " & ".join(["  ", *_heads(latex_text)]).strip()
+    head = ["\\begin{tabular}{rlrr}", f"  {columns} \\\\"]
     return "\n".join([*head, *rows, "\\end{tabular}"])
 
 
 def _table(telling: Telling) -> str:
-    rows = ["| | token | score | weight |", "|---:|---|---:|---:|"]
+    rows = [f"| | {' | '.join(_heads(markdown_text))} |", "|---:|---|---:|---:|"]
     for place, token, score, weight in _numbers(telling):
         rows.append(f"| {place} | {markdown_text(token)} | ${score}$ | ${weight}$ |")
     return "\n".join(rows)

@@ -20,6 +20,7 @@ from derive.publish.entries import entries, substituted_entry
 from derive.publish.notation import Latex, Speech
 from derive.publish.proof_writing import written
 from derive.publish.rendering import code, render
+from derive.publish.words import said, title
 from derive.publish.writing import equation, matrix_equation
 from derive.small_sizes import small_sizes
 from derive.variant_properties import variant_properties
@@ -75,7 +76,7 @@ def written_out(request: Request) -> Markup:
     written = entries(mechanism, sizes, Latex(), last_query)
     spoken = entries(mechanism, sizes, Speech(), last_query)
     groups: list[dict[str, Any]] = []
-    for (stage, rows), (_, said) in zip(written, spoken, strict=True):
+    for (stage, rows), (_, in_words) in zip(written, spoken, strict=True):
         lines = [
             {
                 "maths": maths.inline(
@@ -83,7 +84,7 @@ def written_out(request: Request) -> Markup:
                 ),
                 "latex": f"{row.name} = {row.value}",
             }
-            for row, other in zip(rows, said, strict=True)
+            for row, other in zip(rows, in_words, strict=True)
         ]
         groups.append({"title": STAGE_TITLES.get(stage.array, str(stage.array)), "rows": lines})
     return render(
@@ -91,7 +92,7 @@ def written_out(request: Request) -> Markup:
         groups=groups,
         latex="\n".join(row["latex"] + r" \\" for group in groups for row in group["rows"]),
         whole=_whole(mechanism, sizes),
-        name=f"{mechanism.title}, {tokens} tokens",
+        name=said("written-out.name", title=title(mechanism.title), count=tokens),
     )
 
 
@@ -122,7 +123,8 @@ def _whole(mechanism: Mechanism, sizes: dict[Symbol, int]) -> list[dict[str, Any
     latex = f"{entry.name} = {entry.value}"
     if len(latex) > LONGEST_WHOLE:
         return []
-    return [{"maths": maths.display(latex, f"{entry.name} in the inputs alone"), "latex": latex}]
+    spoken = said("written-out.entry", entry=entry.name)
+    return [{"maths": maths.display(latex, spoken), "latex": latex}]
 
 
 def _property(found: Property) -> dict[str, Any]:

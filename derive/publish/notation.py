@@ -12,6 +12,8 @@ from typing import Protocol
 
 from sympy import Rational
 
+from derive.publish.words import Language, language
+
 SUM, REACH, PRODUCT, ATOM = 1, 2, 3, 4
 """How tightly a phrase holds together; a weaker one is bracketed inside a stronger one.
 
@@ -300,12 +302,20 @@ class Text:
 
 
 class Speech(Text):
-    """A sentence for a screen reader: s i j equals the sum over k from 1 to d of ..."""
+    """A sentence for a screen reader: s i j equals the sum over k from 1 to d of ...
 
-    equals = " equals "
-    about = " is about "
-    times = " times "
-    minus = "minus "
+    It is in the language of the page that is being made, unless ``words`` are given.
+    """
+
+    def __init__(self, words: Language | None = None) -> None:
+        self.words = words or language()
+        self.equals, self.about, self.times = (
+            f" {self._said(sign)} " for sign in ("equals", "about", "times")
+        )
+        self.minus = f"{self._said('negative')} "
+
+    def _said(self, key: str, /, **values: object) -> str:
+        return self.words[f"speech.{key}"].format_map(values)
 
     def number(self, value: Rational) -> Phrase:
         return self._unbracketed(super().number(value))
@@ -313,63 +323,77 @@ class Speech(Text):
     def decimal(self, text: str) -> Phrase:
         mantissa, _, exponent = text.lower().partition("e")
         if exponent:
-            text = f"{mantissa} times 10 to the power {self.decimal(str(int(exponent)))}"
+            power = self.decimal(str(int(exponent)))
+            negative, size = mantissa.startswith("-"), mantissa.removeprefix("-")
+            text = "-" * negative + self._said("power-of-ten", mantissa=size, exponent=power)
         return self._unbracketed(super().decimal(text))
 
     def entry(self, letter: str, indices: Sequence[str | Phrase]) -> Phrase:
-        stem, above = parts_of_name(letter, lambda stem: f"{stem} bar", str)
+        stem, above = parts_of_name(
+            letter, lambda stem: self._said("bar", letter=stem), lambda name: self._said(name)
+        )
         return Phrase(" ".join([self.name(f"{stem} {above}".strip()).text, *map(str, indices)]))
 
     def name(self, letter: str) -> Phrase:
-        spoken = letter.replace("_", " ")
-        return Phrase(f"capital {spoken}" if letter[0].isupper() else spoken)
+        first, blank, rest = letter.replace("_", " ").partition(" ")
+        said = self._said("capital", letter=first) if first[:1].isupper() else first
+        return Phrase(f"{said}{blank}{rest}")
 
     def add(self, terms: Sequence[Phrase]) -> Phrase:
-        return _joined_terms(terms, " plus ", " minus ")
+        return _joined_terms(terms, f" {self._said('plus')} ", f" {self._said('minus')} ")
 
     def divide(self, numerator: Phrase, denominator: Phrase) -> Phrase:
-        return Phrase(f"{numerator}, divided by {self.bracketed(denominator, PRODUCT)}", PRODUCT)
+        below = self.bracketed(denominator, PRODUCT)
+        said = self._said("quotient", numerator=numerator, denominator=below)
+        return Phrase(said, PRODUCT)
 
     def exp(self, exponent: Phrase) -> Phrase:
-        return Phrase(f"e to the power {self.bracketed(exponent, PRODUCT)}")
+        return Phrase(self._said("exp", exponent=self.bracketed(exponent, PRODUCT)))
 
     def tanh(self, argument: Phrase) -> Phrase:
-        return Phrase(f"the hyperbolic tangent of {self.bracketed(argument, PRODUCT)}")
+        return Phrase(self._said("tanh", argument=self.bracketed(argument, PRODUCT)))
 
     def cos(self, angle: Phrase) -> Phrase:
-        return Phrase(f"the cosine of {self.bracketed(angle, PRODUCT)}")
+        return Phrase(self._said("cos", argument=self.bracketed(angle, PRODUCT)))
 
     def sin(self, angle: Phrase) -> Phrase:
-        return Phrase(f"the sine of {self.bracketed(angle, PRODUCT)}")
+        return Phrase(self._said("sin", argument=self.bracketed(angle, PRODUCT)))
 
     def bracket(self, left: Phrase, relation: str, right: Phrase) -> Phrase:
-        words = {"<=": "is at most", "<": "is below", "=": "is"}[relation]
-        return Phrase(f"1 where {left} {words} {right}, else 0,")
+        key = {"<=": "at-most", "<": "below", "=": "is"}[relation]
+        condition = self._said(key, left=left, right=right)
+        return Phrase(self._said("bracket", condition=condition))
 
     def floor(self, argument: Phrase) -> Phrase:
-        return Phrase(f"the whole part of {self.bracketed(argument, PRODUCT)}")
+        return Phrase(self._said("floor", argument=self.bracketed(argument, PRODUCT)))
 
     def remainder(self, number: Phrase, divisor: Phrase) -> Phrase:
-        return Phrase(f"{self.bracketed(number, PRODUCT)} modulo {divisor}", PRODUCT)
+        said = self._said("remainder", number=self.bracketed(number, PRODUCT), divisor=divisor)
+        return Phrase(said, PRODUCT)
 
     def sqrt(self, radicand: Phrase) -> Phrase:
-        return Phrase(f"the square root of {radicand}")
+        return Phrase(self._said("sqrt", radicand=radicand))
 
     def power(self, base: Phrase, exponent: int) -> Phrase:
-        words = {2: "squared", 3: "cubed"}.get(exponent, f"to the power {exponent}")
-        return Phrase(f"{self.bracketed(base, ATOM)} {words}", PRODUCT)
+        key = {2: "squared", 3: "cubed"}.get(exponent, "power")
+        said = self._said(key, base=self.bracketed(base, ATOM), exponent=exponent)
+        return Phrase(said, PRODUCT)
 
     def largest(self, values: Sequence[Phrase]) -> Phrase:
-        return Phrase(f"the largest of {', '.join(v.text for v in values)}")
+        return Phrase(self._said("largest", values=", ".join(v.text for v in values)))
 
     def total(self, index: str, high: str, body: Phrase) -> Phrase:
-        return Phrase(f"the sum over {index} from 1 to {self.name(high)} of {body}", REACH)
+        said = self._said("total", index=index, high=self.name(high), body=body)
+        return Phrase(said, REACH)
 
     def largest_over(self, index: str, high: str, body: Phrase) -> Phrase:
-        return Phrase(f"the largest, over {index} from 1 to {self.name(high)}, of {body}", REACH)
+        said = self._said("largest-over", index=index, high=self.name(high), body=body)
+        return Phrase(said, REACH)
 
     def bracketed(self, phrase: Phrase, needed: int) -> str:
-        return phrase.text if phrase.strength >= needed else f"the quantity {phrase} end quantity"
+        if phrase.strength >= needed:
+            return phrase.text
+        return self._said("quantity", content=phrase)
 
     def _unbracketed(self, number: Phrase) -> Phrase:
         """Return a number that needs no words around it: three times minus two is clear."""

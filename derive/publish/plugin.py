@@ -21,6 +21,7 @@ from pymdownx.inlinehilite import InlineHiliteException
 from pymdownx.superfences import SuperFencesException
 
 from derive.atlas_evidence import AtlasEvidence
+from derive.errors import InputError
 from derive.evidence import Evidence, EvidenceError
 from derive.examples import BUILT_IN
 from derive.properties import STATED
@@ -29,6 +30,7 @@ from derive.publish.context import Maths
 from derive.publish.fence import Fences
 from derive.publish.kept import Kept
 from derive.publish.script.executing import page_script
+from derive.publish.words import chosen, of_site
 from derive.rounding_evidence import OURS, RoundingEvidence
 
 log = get_plugin_logger("attention")
@@ -56,7 +58,8 @@ class AttentionConfig(Config):
     ``derive atlas`` wrote ``atlas``. A site without parts that show them needs none of the three.
     In the folder ``kept`` pieces of pages stay from one build to the next; ``none`` keeps none.
     ``maths`` is ``katex`` (set while the site is built), ``arithmatex`` (left to the script that
-    the site has) or ``auto``: arithmatex where the site uses that extension.
+    the site has) or ``auto``: arithmatex where the site uses that extension. ``language`` is that
+    of the fixed words: a built-in one, or a file of words; by default that of the theme.
     """
 
     evidence = config_options.Optional(config_options.Type(str))
@@ -64,6 +67,7 @@ class AttentionConfig(Config):
     atlas = config_options.Optional(config_options.Type(str))
     kept = config_options.Type(str, default=".cache/attention")
     maths = config_options.Choice(("auto", "katex", "arithmatex"), default="auto")
+    language = config_options.Optional(config_options.Type(str))
 
 
 class FenceError(SuperFencesException, PluginError):
@@ -102,6 +106,8 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
             self.kept,
             folder,
             self._typeset(config),
+            self._language(config, folder),
+            _language_of(config),
         )
         _extend(config, "pymdownx.superfences", "custom_fences", self.fences.custom_fences())
         _extend(config, "pymdownx.inlinehilite", "custom_inline", self.fences.custom_inline())
@@ -172,6 +178,14 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         theirs = "pymdownx.arithmatex" in config.markdown_extensions
         return "arithmatex" if theirs else "katex"
 
+    def _language(self, config: MkDocsConfig, folder: Path) -> str:
+        if self.config.language is None:
+            return of_site(_language_of(config))
+        try:
+            return chosen(self.config.language, "mkdocs.yml: attention", folder)
+        except InputError as error:
+            raise PluginError(str(error)) from None
+
     def _add_katex(self, files: Files, config: MkDocsConfig) -> None:
         try:
             typesetter = katex.assets()
@@ -183,6 +197,11 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         for path in wanted:
             target = f"{ASSETS}/katex/{path.relative_to(typesetter).as_posix()}"
             files.append(File.generated(config, target, abs_src_path=str(path)))
+
+
+def _language_of(config: MkDocsConfig) -> str:
+    """Return the tag of the language that the theme says its pages are in."""
+    return str(config.theme.get("language") or config.theme.get("locale") or "en").replace("_", "-")
 
 
 def _checked(path: Path) -> Callable[[], Evidence]:

@@ -11,16 +11,23 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from derive.publish.words import in_english, language, say, title_said
+
+WORDS = {"say": say, "title_said": title_said, "in_english": in_english, "language": language}
+"""What a template says its fixed words by: ``{{ say("table.token") }}``."""
+
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("derive.publish"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= WORDS
+    return environment
 
 
 def render(template: str, **values: Any) -> Markup:

@@ -20,6 +20,7 @@ from derive.publish.lines import Line, Lines
 from derive.publish.notation import LinkedLatex, Speech
 from derive.publish.rendering import render
 from derive.publish.telling import is_written_out
+from derive.publish.words import said
 from derive.publish.writing import equation, general, matrix_equation, name_of
 from derive.worked import Worked, work_out_composed
 
@@ -63,13 +64,12 @@ class SentencePage:
         pieces = []
         left = line.name
         if in_names:
-            said = f"{spoken.name} = {spoken.in_names}"
-            pieces.append(maths.inline(rf"\displaystyle {left} = {line.in_names}", said))
+            names = f"{spoken.name} = {spoken.in_names}"
+            pieces.append(maths.inline(rf"\displaystyle {left} = {line.in_names}", names))
             left = ""
         result = rf"\htmlClass{{attn-value}}{{{LinkedLatex().decimal(line.value)}}}"
         latex = rf"\displaystyle {left}{line.worked(result)}"
-        said = f"{spoken.name}{spoken.worked()}"
-        pieces.append(maths.inline(latex, said))
+        pieces.append(maths.inline(latex, f"{spoken.name}{spoken.worked()}"))
         share = float(self.worked[stage.array][tuple(p - 1 for p in position)])
         return Typeset(position[-1], tuple(pieces), line.value, share)
 
@@ -220,13 +220,12 @@ def lengths(request: Request) -> Markup:
     chain = score_by_angle()
     left, right = chain.goal
     latex = f"{general(right)} = {general(left, lead=right.indices)}"
-    spoken = "the score is the product of the two lengths and the cosine of the angle between them"
     return render(
         "lengths",
         rows=rows,
         example=example,
         query=query,
-        identity=maths.display(latex, spoken),
+        identity=maths.display(latex, said("lengths.identity")),
         definitions=[
             maths.inline(r"\displaystyle " + equation(stage), equation(stage, Speech()))
             for stage in (LENGTH, COSINE)

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from sympy import Expr, Mul, exp
 
 from derive.brackets import Bracket
-from derive.composition import Composition, Projections
+from derive.composition import NORMALISERS, Composition, Projections
 from derive.errors import InputError
 from derive.formula import D, K, Mechanism, Q, Stage, V, a, m, opened, s, z
 from derive.publish import maths
@@ -29,6 +29,7 @@ from derive.publish.script.executing import check_script, reachable
 from derive.publish.script.formulas import switches_of
 from derive.publish.sentence_parts import SentencePage
 from derive.publish.telling import is_written_out
+from derive.publish.words import Language, language, said
 from derive.publish.writing import equation, general, name_of
 from derive.written_out import MOST_TOKENS
 
@@ -41,6 +42,51 @@ STEPS: dict[str, tuple[Any, ...]] = {
     "context": (z,),
 }
 """The steps in order, and the arrays whose formulas stand at each."""
+
+TITLES = {step: f"walk.step-{step}" for step in STEPS} | {
+    "projection": "walk.projection",
+    "context": "walk.context-vector",
+}
+"""What stands beside the formulas of each step while no script runs."""
+
+SCRIPT_WORDS = {
+    "token": "table.token",
+    "score": "table.score",
+    "exponential": "table.exponential",
+    "weight": "table.weight",
+    "sum": "table.sum",
+    "attends": "heatmap.attends",
+    "stepsLabel": "walk.steps",
+    "previous": "walk.previous",
+    "next": "walk.next",
+    "query": "walk.query",
+    "normalise": "walk.normalise",
+    "scale": "walk.scale",
+    "causal": "walk.causal",
+    "projections": "walk.projections",
+    "reset": "walk.reset",
+    "copy": "walk.copy",
+    "copied": "walk.copied",
+    "notCopied": "walk.not-copied",
+    "add": "walk.add",
+    "remove": "walk.remove",
+    "newToken": "walk.new-token",
+    "tokenAt": "walk.token-at",
+    "numberAt": "walk.number-at",
+    "matrixAt": "walk.matrix-at",
+    "dimension": "walk.dimension",
+    "context": "walk.context",
+    "heat": "walk.heat",
+    "choose": "walk.choose",
+    "notNumber": "walk.not-number",
+    "emptyToken": "walk.empty-token",
+    "zero": "walk.zero",
+    "tooLarge": "walk.too-large",
+    "shifted": "walk.shifted",
+    "badLink": "walk.bad-link",
+    "hidden": "walk.hidden",
+}
+"""What the script calls its phrases, and their keys; it fills in what stands in braces itself."""
 
 
 def step_through(request: Request) -> Markup:
@@ -72,6 +118,7 @@ def step_through(request: Request) -> Markup:
         projected=own.projections is not None,
         formulas=formulas.typeset,
         data=_script_data(request, page, formulas),
+        words=_script_words(),
     )
 
 
@@ -79,6 +126,7 @@ class _Formulas:
     """Every formula that a reader can reach, typeset once, and which stand at each step."""
 
     def __init__(self, choices: Iterable[Composition]) -> None:
+        self.words = language()
         self.typeset: list[Markup] = []
         self.steps: dict[str, dict[str, list[int]]] = {}
         self._places: dict[str, int] = {}
@@ -90,14 +138,17 @@ class _Formulas:
     def _add(self, composition: Composition) -> None:
         mechanism = composition.mechanism
         self.steps[switches_of(composition).key] = {
-            step: [self._place(latex, said) for latex, said in _formulas_of(mechanism, step)]
+            step: [
+                self._place(latex, spoken)
+                for latex, spoken in _formulas_of(mechanism, step, self.words)
+            ]
             for step in _steps_of(mechanism)
         }
 
-    def _place(self, latex: str, said: str) -> int:
+    def _place(self, latex: str, spoken: str) -> int:
         if latex not in self._places:
             self._places[latex] = len(self.typeset)
-            self.typeset.append(maths.display(latex, said))
+            self.typeset.append(maths.display(latex, spoken))
         return self._places[latex]
 
 
@@ -116,17 +167,17 @@ def _is_softmax(stages: dict[Any, Stage]) -> bool:
 
 
 @cache
-def _formulas_of(mechanism: Mechanism, step: str) -> list[tuple[str, str]]:
+def _formulas_of(mechanism: Mechanism, step: str, words: Language) -> list[tuple[str, str]]:
     """Return the formulas that stand at a step, in LaTeX and in words."""
     stages = {stage.array: stage for stage in mechanism.stages}
     found = [
-        (equation(stages[base]), equation(stages[base], Speech()))
+        (equation(stages[base]), equation(stages[base], Speech(words)))
         for base in STEPS[step]
         if base in stages
     ]
     if step == "exponential":
         term = _term(stages[D])
-        found.append((general(term), general(term, Speech())))
+        found.append((general(term), general(term, Speech(words))))
     return found
 
 
@@ -139,8 +190,10 @@ def _term(stage: Stage) -> Expr:
 def _static_steps(mechanism: Mechanism) -> list[dict[str, Any]]:
     return [
         {
-            "name": step,
-            "formulas": [maths.display(*formula) for formula in _formulas_of(mechanism, step)],
+            "title": said(TITLES[step]),
+            "formulas": [
+                maths.display(*formula) for formula in _formulas_of(mechanism, step, language())
+            ],
         }
         for step in _steps_of(mechanism)
     ]
@@ -204,6 +257,15 @@ def _script_data(request: Request, page: SentencePage, formulas: _Formulas) -> M
         "most": MOST_TOKENS,
     }
     return json_in_html(data)
+
+
+def _script_words() -> dict[str, Any]:
+    words = language()
+    return {
+        "steps": {step: words[f"walk.step-{step}"] for step in STEPS},
+        "normalisers": {name: words[f"walk.normaliser-{name}"] for name in NORMALISERS},
+        **{name: words[key] for name, key in SCRIPT_WORDS.items()},
+    }
 
 
 def json_in_html(data: Any) -> Markup:

@@ -21,6 +21,7 @@ from derive.publish.lines import rounded
 from derive.publish.matrices import matrix_latex, name_latex
 from derive.publish.notation import Speech
 from derive.publish.rendering import code, render
+from derive.publish.words import said, say, title_said
 from derive.publish.writing import equation, general
 from derive.variants import ATLAS
 from derive.variants.variant import Variant
@@ -74,7 +75,7 @@ def shapes(request: Request) -> Markup:
         {
             "name": maths.inline(name_latex(base), str(base)),
             "shape": _shape(shape),
-            "what": roles.get(base, "given"),
+            "what": title_said(roles[base]) if base in roles else say("shapes.given"),
         }
         for base, shape in symbolic_shapes(mechanism).items()
     ]
@@ -86,7 +87,7 @@ def shapes(request: Request) -> Markup:
 
 def _shape(shape: Sequence[Expr]) -> Markup:
     latex = r" \times ".join(general(size) for size in shape)
-    return maths.inline(latex, " by ".join(str(size) for size in shape))
+    return maths.inline(latex, f" {said('shapes.by')} ".join(str(size) for size in shape))
 
 
 def inputs(request: Request) -> Markup:
@@ -98,7 +99,7 @@ def inputs(request: Request) -> Markup:
         if given.weights is not None:
             rows += [_product_row(name, given.label, given.weights)]
         elif given.label == str(base):
-            rows.append({"maths": maths.inline(name), "what": ["the vectors of the tokens"]})
+            rows.append({"maths": maths.inline(name), "what": [say("inputs.vectors")]})
         elif given.label:
             rows.append({"maths": maths.inline(f"{name} = {given.label}"), "what": ""})
         else:
@@ -115,7 +116,9 @@ def _product_row(name: str, label: str, weights: Any) -> dict[str, Any]:
         of_head = f"_{{{head}}}" if len(heads) > 1 else ""
         written.append(rf"{letter}{of_head} = {matrix_latex(entries)}")
     return {
-        "maths": maths.inline(f"{name} = {tokens}\\,{letter}", f"{name} is {label}"),
+        "maths": maths.inline(
+            f"{name} = {tokens}\\,{letter}", said("inputs.product", name=name, label=label)
+        ),
         "what": [maths.inline(latex, matrix) for latex in written],
     }
 
@@ -229,8 +232,8 @@ def cost(request: Request) -> Markup:
         leading=_polynomial(counted.total.leading()),
         held=[
             ("inputs", _polynomial(Add(*(size for _, size in held.inputs)))),
-            ("on the way", _polynomial(Add(*(size for _, size in held.intermediate)))),
-            ("the result", _polynomial(held.result[1])),
+            ("on-the-way", _polynomial(Add(*(size for _, size in held.intermediate)))),
+            ("result", _polynomial(held.result[1])),
         ],
         largest=held.largest and maths.inline(name_latex(held.largest[0])),
     )

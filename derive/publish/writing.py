@@ -28,6 +28,7 @@ from derive.brackets import Bracket
 from derive.elements import Elements, ordered_terms, split_quotient
 from derive.formula import Largest, Stage, j, opened
 from derive.publish.notation import Latex, Notation, Phrase, marked
+from derive.publish.words import said
 from derive.rewriting import with_letters
 
 Mark = Callable[[Expr, str], str]
@@ -225,9 +226,9 @@ def _matrix(expression: MatrixExpr) -> str:
 
 def _matrix_words(expression: MatrixExpr) -> str:
     if isinstance(expression, MatMul):
-        return " times ".join(_matrix_words(part) for part in expression.args)
+        return f" {said('speech.times')} ".join(_matrix_words(part) for part in expression.args)
     if isinstance(expression, Transpose):
-        return f"{_matrix_words(expression.arg)} transposed"
+        return said("speech.transposed", matrix=_matrix_words(expression.arg))
     return str(expression.name).upper()
 
 

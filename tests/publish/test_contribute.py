@@ -10,6 +10,7 @@ from derive.examples import load
 from derive.publish import atlas_pages
 from derive.publish.block import Request, read_block
 from derive.publish.variant_parts import changes, gradient, heatmaps
+from derive.settings import Settings
 from derive.variant_properties import variant_properties
 from numeric.atlas import check_code, check_numbers
 
@@ -29,7 +30,7 @@ def counted():
 @pytest.fixture
 def request_of(monkeypatch, counted):
     """Return a fence's request about the new mechanism, as if it were in the atlas."""
-    request = Request(read_block("mechanism: causal"), None, 0)
+    request = Request(read_block("mechanism: causal"), None, 0, Settings())
     monkeypatch.setattr(Request, "variant", counted)
     monkeypatch.setattr(Request, "mechanism", counted.mechanism)
     return request

@@ -44,9 +44,9 @@
     const said = button.textContent;
     try {
       await navigator.clipboard.writeText(button.dataset.latex);
-      button.textContent = "Copied";
+      button.textContent = button.dataset.copied ?? "Copied";
     } catch {
-      button.textContent = "Not allowed: see LaTeX below";
+      button.textContent = button.dataset.refused ?? "Not allowed: see LaTeX below";
     }
     setTimeout(() => { button.textContent = said; }, 1600);
   }

@@ -17,42 +17,50 @@ from derive.publish.document.document import (
     Piece,
     Strong,
     Table,
-    Words,
 )
+from derive.publish.document.wording import in_words, worded
 from derive.publish.lines import rounded
+from derive.publish.markdown import capitalised
 from derive.publish.notation import Latex, Speech
 from derive.publish.telling import Telling, ToldStage
+from derive.publish.words import said, title
 from derive.publish.writing import equation, name_of
 
 
 def sentence_document(telling: Telling, *, with_weights: bool = True) -> Document:
     """Return the page: vectors, each part with the query's lines, its numbers, and all weights."""
     example, worked = telling.example, telling.worked
-    query, title = example.tokens[telling.query], worked.mechanism.title
-    start = Words(f"{title[0].upper()}{title[1:]}; the query is ")
-    pieces: list[Piece] = [Paragraph((start, Strong(query), Words(".")))]
+    query = example.tokens[telling.query]
+    mechanism = in_words(capitalised(title(worked.mechanism.title)))
+    pieces: list[Piece] = [Paragraph(worded("page.start", title=mechanism, query=Strong(query)))]
     if example.sentence not in ("", example.title):
         pieces.insert(0, Paragraph((f"“{example.sentence}”",)))
-    pieces += [Heading("Vectors"), vectors_table(example), *_matrices(telling)]
+    pieces += [Heading(in_words(said("page.vectors"))), vectors_table(example), *_matrices(telling)]
     for told in telling.choices:
-        role, way = told.choice.role.capitalize(), told.choice.title
-        pieces.append(Heading(Words(role if role.lower() == way else f"{role}: {way}")))
+        role = capitalised(title(told.choice.role))
+        named = said("page.heading", role=role, title=title(told.choice.title))
+        is_all = told.choice.role == told.choice.title
+        pieces.append(Heading(in_words(role if is_all else named)))
         pieces += [_equations(stage) for stage in told.stages]
-    pieces += [Heading(Words("The query's numbers")), _numbers(telling)]
+    pieces += [Heading(in_words(said("page.numbers"))), _numbers(telling)]
     name = name_of(z, [telling.query + 1])
     context = ", ".join(_number(value, telling).latex for value in worked[z][telling.query])
     vector = Maths(rf"\mathbf{{{name}}} = ({context})")
-    pieces.append(Paragraph((Words("The context vector of "), Strong(query), Words(": "), vector)))
+    pieces.append(Paragraph(worded("page.context", query=Strong(query), vector=vector)))
     if with_weights:
-        pieces += [Heading(Words("All weights")), _weights(telling)]
+        pieces += [Heading(in_words(said("page.weights"))), _weights(telling)]
     if example.source:
-        pieces.append(Paragraph((Words("Source: "), example.source)))
+        pieces.append(Paragraph(worded("page.source", source=example.source)))
     return Document(example.title, tuple(pieces))
 
 
 def vectors_table(example: Example) -> Table:
     """Return the tokens and their vectors, as written."""
-    head: list[Line] = [("",), ("token",), *((str(p + 1),) for p in range(example.shape[1]))]
+    head: list[Line] = [
+        ("",),
+        worded("table.token"),
+        *((str(p + 1),) for p in range(example.shape[1])),
+    ]
     rows = tuple(
         _row(str(place), token, *(_written(number.text) for number in vector))
         for place, (token, vector) in enumerate(
@@ -98,7 +106,9 @@ def _numbers(telling: Telling) -> Table:
         )
         for place, token in enumerate(telling.example.tokens)
     )
-    return Table((("",), ("token",), ("score",), ("weight",)), rows, "rlrr")
+    return Table(
+        (("",), *(worded(f"table.{name}") for name in ("token", "score", "weight"))), rows, "rlrr"
+    )
 
 
 def _weights(telling: Telling) -> Table:
@@ -114,7 +124,7 @@ def _weights(telling: Telling) -> Table:
         (("",), *((token,) for token in tokens)),
         rows,
         "l" + "r" * len(tokens),
-        Words("Each row is a query, each column a key."),
+        in_words(said("weights.caption")),
         shades,
     )
 

@@ -57,6 +57,7 @@ OTHER_LETTERS = r"\providecommand{\othertext}[2]{\ifx\Umathchar\undefined #1\els
 _KNOWN = frozenset(
     string.printable
     + "".join(map(chr, range(0xC0, 0x100))).translate({0xD7: None, 0xF7: None})
+    + "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
     + "œŒšŠžŽŸłŁąĄćĆęĘńŃśŚźŹżŻčČďĎěĚňŇřŘťŤůŮőŐűŰğĞıİşŞ–—“”„…«»¡¿\u2018\u2019"
 )
 """Characters that pdflatex sets in its usual fonts."""
