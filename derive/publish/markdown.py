@@ -27,8 +27,8 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "\N{NO-BREAK SPACE}": "~",
-    "\N{NARROW NO-BREAK SPACE}": r"\,",
+    "\N{NO-BREAK SPACE}": r"\nobreakspace{}",
+    "\N{NARROW NO-BREAK SPACE}": r"\thinspace{}",
     # Side by side these would become dashes, quotes or turned marks.
     **{character: f"{{{character}}}" for character in "-'`\""},
 }

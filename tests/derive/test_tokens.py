@@ -170,6 +170,8 @@ def test_no_character_of_a_token_means_anything_to_latex(text):
     latex = latex_text(text)
     for command in (r"\textbackslash{}", r"\textasciicircum{}", r"\textasciitilde{}"):
         latex = latex.replace(command, "")
+    for command in (r"\nobreakspace{}", r"\thinspace{}"):
+        latex = latex.replace(command, "")
     for command in (r"\textless{}", r"\textgreater{}", r"\textbar{}", "{-}", "{'}", "{`}", '{"}'):
         latex = latex.replace(command, "")
     latex = re.sub(r"\\[{}$&#%_]", "", latex.replace(",{},", ",,"))

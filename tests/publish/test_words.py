@@ -471,7 +471,11 @@ def test_ones_own_words_are_text_wherever_they_go(tmp_path: Path, hostile: str) 
     own = _own(tmp_path, json.dumps({"based-on": "en", **groups}))
     fences = Fences(folder=tmp_path, language=own, site_language="en")
     # Nothing that a phrase says becomes a tag: the page has the tags that it has in English.
-    for body in (BODIES[0], BODIES[3], BODIES[4], BODIES[5]):
+    for body in (
+        f"{SENTENCE}show: [vectors, normalise, heatmap]",
+        "mechanism: softmax\nd: 1\nshow: [formula, written-out, shapes]",
+        "mechanism: causal\nshow: [changes, cost, inputs]",
+    ):
         page, usual = str(fences.render(body)), str(Fences().render(body))
         page = re.sub(r' data-(?:copied|refused)="[^"]*"', "", page)
         names = re.compile(r"<(/?[a-z]+)")
@@ -486,6 +490,15 @@ def test_ones_own_words_are_text_wherever_they_go(tmp_path: Path, hostile: str) 
             body = "\n".join(line for line in latex.splitlines() if not line.startswith("%"))
             assert "\\input{/" not in body
             assert body.count("\\end{document}") == latex.count("\\begin{document}")
+
+
+def test_ones_own_words_cannot_end_the_data_of_the_script(tmp_path: Path) -> None:
+    own = _own(tmp_path, "based-on: en\nwalk: {reset: '</script><b>x</b>'}\n")
+    page = str(Fences(language=own).render(f"{SENTENCE}show: [step-through]"))
+    assert "</script><b>" not in page
+    found = _WORDS.search(page)
+    assert found is not None
+    assert json.loads(found[1])["reset"] == "</script><b>x</b>"
 
 
 @pytest.mark.parametrize(
