@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from derive.commands.assets import assets
 from derive.commands.atlas import atlas
 from derive.commands.attention_options import attention_options, composition
 from derive.commands.completion import completion, either, sentences
@@ -339,6 +340,7 @@ def _json(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
 
 
+main.add_command(assets)
 main.add_command(atlas)
 main.add_command(compare)
 main.add_command(completion)

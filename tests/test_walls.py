@@ -22,6 +22,7 @@ DERIVE, NUMERIC = PROJECT / "derive", PROJECT / "numeric"
 
 MAY_PUBLISH = {
     "derive/cli.py",
+    "derive/commands/assets.py",
     "derive/commands/doctor.py",
     "derive/commands/mechanisms.py",
     "derive/commands/page.py",
