@@ -27,7 +27,7 @@ from derive.worked import Worked, work_out_composed
 OpenPage = Callable[..., Page]
 LEAST = 1e-308
 AT_ONCE = 50
-"""Milliseconds, on a machine that has other work to do; alone it is some five."""
+"""Milliseconds, on a machine that has other work to do."""
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 HOSTILE = """
 ```attention
