@@ -235,7 +235,8 @@ def test_the_eight_word_page_is_light(page: Page) -> None:
     page.goto("/jim-john/")
     page.wait_for_load_state("networkidle")
     own = sum(size for url, size in sizes.items() if "search" not in url)
-    assert own < 150_000, sizes
+    # Of this the part that answers takes some 17 000: its script, its style and its formulas.
+    assert own < 170_000, sizes
 
 
 def _weight(answer: Any) -> int:

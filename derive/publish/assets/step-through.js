@@ -329,7 +329,7 @@
       const rows = this.cells.map((cells, row) => element("tr", {},
         element("th", { scope: "row" }, this.choosers[row]), ...cells));
       return element("div", { class: "attn-scroll", tabindex: "0", role: "group", "aria-label": this.say("heat") },
-        element("table", { class: "attn-heat attn-walk-heat" },
+        element("table", { class: "attn-walk-heat" },
           element("caption", {}, this.say("heat")),
           element("thead", {}, element("tr", {}, element("td"), ...this.heads)),
           element("tbody", {}, ...rows)));
