@@ -28,7 +28,8 @@ from derive.commands.prove import prove
 from derive.commands.recheck import recheck
 from derive.commands.torch_side import torch_side
 from derive.console import console
-from derive.errors import InputError
+from derive.errors import MOST_CHARACTERS, InputError
+from derive.visible import shortened, visible
 
 if TYPE_CHECKING:
     from derive.composition import Composition
@@ -41,14 +42,29 @@ ANSWERED_IN_PART = 3
 
 
 class _OneLine(click.Group):
-    """A group whose commands end in one line, not a traceback, when the input is wrong."""
+    """A group whose commands end in one line, not a traceback, when the input is wrong.
+
+    What click itself says of wrong options keeps its form, but controls no terminal.
+    """
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            raise _harmless(error) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _harmless(error) from None
         except InputError as error:
             click.echo(f"derive: {error}", err=True)
             ctx.exit(2)
+
+
+def _harmless(error: click.UsageError) -> click.UsageError:
+    return click.UsageError(visible(shortened(error.format_message(), MOST_CHARACTERS)), error.ctx)
 
 
 @click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
@@ -209,8 +225,8 @@ def show(
         from derive.publish.terminal import too_long
 
         click.echo(
-            f"derive: {what}: tokens: {too_long(telling)}; the general formulas and the numbers "
-            "are shown instead; add --general to ask for just these",
+            f"derive: {visible(what)}: tokens: {too_long(telling)}; the general formulas and the "
+            "numbers are shown instead; add --general to ask for just these",
             err=True,
         )
         sys.exit(ANSWERED_IN_PART)
@@ -307,9 +323,12 @@ def check(
               derive check --all --json
     """  # noqa: D301 - click reads the character that \b stands for
     from derive.examples import BUILT_IN, load
+    from derive.files import refuse_replacing
 
     if not examples and not all_:
         raise click.UsageError("name a sentence, or say --all for both built-in ones")
+    if evidence is not None:
+        refuse_replacing(evidence, "--evidence")
     names = (*BUILT_IN, *(name for name in examples if name not in BUILT_IN)) if all_ else examples
     found = _checked(tuple(load(name) for name in dict.fromkeys(names)))
     if evidence is not None:

@@ -9,7 +9,10 @@ MOST_CHARACTERS = 200
 
 
 class InputError(Exception):
-    """One line: where (file), which key, what is wrong, and what to write instead."""
+    """One line: where (file), which key, what is wrong, and what to write instead.
+
+    ``said`` is the line without the place, for who knows a better one.
+    """
 
     def __init__(self, where: str, key: str, problem: str, remedy: str) -> None:
         self.where, self.key, self.problem, self.remedy = where, key, problem, remedy
@@ -17,4 +20,5 @@ class InputError(Exception):
             visible(shortened(part, MOST_CHARACTERS))
             for part in (f"{where}: {key}" if key else where, problem, remedy)
         )
-        super().__init__(f"{place}: {what}; {instead}")
+        self.said = f"{what}; {instead}"
+        super().__init__(f"{place}: {self.said}")

@@ -23,12 +23,16 @@ from pydantic import ConfigDict, ValidationError
 
 from derive.decimals import read_decimal
 from derive.errors import InputError
+from derive.files import read_bytes
 from derive.settings import SettingsKeys
 from derive.text_yaml import load_yaml
 from derive.visible import breaks_line, quoted, visible
 
 MOST_BYTES = 500_000
 """The largest file that is read; ten times what the longest sentence that is worked needs."""
+
+LONGEST_TOKEN = 1000
+"""Characters of the longest token: a page of many tokens names each many times."""
 
 
 class SentenceFile(SettingsKeys):
@@ -56,7 +60,7 @@ class SentenceFile(SettingsKeys):
         try:
             content = cls.model_validate(data)
         except ValidationError as error:
-            raise _in_one_line(error, where) from None
+            raise in_one_line(error, where) from None
         content.check(where)
         return content
 
@@ -66,6 +70,13 @@ class SentenceFile(SettingsKeys):
             raise InputError(where, "tokens", "there are no tokens", "write at least one")
         for place, token in enumerate(self.tokens, start=1):
             check_text(token, where, f"tokens[{place}]")
+            if len(token) > LONGEST_TOKEN:
+                raise InputError(
+                    where,
+                    f"tokens[{place}]",
+                    f"the token has {len(token):,} characters",
+                    f"give at most {LONGEST_TOKEN:,}",
+                )
             if not token.strip():
                 raise InputError(where, f"tokens[{place}]", "the token is empty", "write a word")
         for key in ("title", "sentence", "source"):
@@ -101,8 +112,9 @@ class SentenceFile(SettingsKeys):
 
     def _named_rows(self, where: str) -> list[tuple[str, list[str]]]:
         if isinstance(self.vectors, dict):
+            known = set(self.tokens)
             for token in self.vectors:
-                if token not in self.tokens:
+                if token not in known:
                     raise InputError(
                         where, f"vectors.{token}", "this is not one of the tokens", "remove it"
                     )
@@ -142,15 +154,31 @@ def check_text(text: str, where: str, key: str) -> None:
             )
 
 
+def check_texts(data: Any, where: str) -> None:
+    """Refuse control characters in any text of a file or a fence, its keys included."""
+    waiting: list[tuple[str, Any]] = [("", data)]
+    while waiting:
+        key, value = waiting.pop()
+        below: list[tuple[str, Any]] = []
+        if isinstance(value, str):
+            check_text(value, where, key)
+        elif isinstance(value, dict):
+            for name in value:
+                check_text(name, where, f"{key}.{name}" if key else name)
+            below = [(f"{key}.{name}" if key else name, part) for name, part in value.items()]
+        elif isinstance(value, list):
+            below = [(f"{key}[{place}]", part) for place, part in enumerate(value, start=1)]
+        waiting += reversed(below)
+
+
 def read_sentence(name: str, where: str = "") -> tuple[SentenceFile, str, str]:
     """Read a sentence file; return its content, a short name and the path as given.
 
     ``where`` is what messages call it, where that is not the path.
     """
-    path, name = Path(name), where or name
+    path, name = Path(name), where or name or "''"
     try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+        raw = read_bytes(path, MOST_BYTES)
     except FileNotFoundError:
         raise InputError(
             name,
@@ -174,7 +202,7 @@ def read_sentence(name: str, where: str = "") -> tuple[SentenceFile, str, str]:
     return SentenceFile.parse(text, where=name), visible(path.stem), name
 
 
-def _in_one_line(error: ValidationError, where: str) -> InputError:
+def in_one_line(error: ValidationError, where: str) -> InputError:
     """Turn pydantic's report into one line about its first complaint."""
     # A misspelt key is both unknown and missing; the first of the two says what to correct.
     found = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")

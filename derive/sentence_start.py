@@ -6,6 +6,8 @@ import json
 import random
 from collections.abc import Sequence
 
+from derive.visible import straight
+
 _START = """\
 # A sentence, and one vector for each of its tokens. Numbers are taken as you write them, exactly;
 # nothing in this file is evaluated.
@@ -74,8 +76,9 @@ def _quoted(text: str) -> str:
     """Return text as YAML has it: plain where it is plain letters, else in double quotes."""
     if text.replace(" ", "").isalnum() and text.isascii():
         return text
-    return json.dumps(text)
+    # Written as it is, it can be read; what would turn the line around is escaped.
+    return straight(json.dumps(text, ensure_ascii=False))
 
 
 def _comment(text: str) -> str:
-    return json.dumps(text)[1:-1]
+    return straight(json.dumps(text, ensure_ascii=False))[1:-1]

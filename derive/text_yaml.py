@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
 import yaml
 
 from derive.errors import InputError
 from derive.visible import quoted
+
+MOST_CHARACTERS = 500_000
+"""The longest text that is read as YAML, which takes some seconds."""
 
 
 class _TextLoader(yaml.SafeLoader):
@@ -24,7 +28,8 @@ class _TextLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        # A tag may call anything a mapping; what is none, the loader itself refuses.
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if key.value in seen if isinstance(key, yaml.ScalarNode) else False:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {quoted(key.value)} stands twice", key.start_mark
@@ -32,6 +37,16 @@ class _TextLoader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: Any) -> Any:
+        """Return the text; two halves of one character, as JSON escapes it, become that one."""
+        text = super().construct_scalar(node)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            with suppress(UnicodeDecodeError):
+                return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        return text
 
     def flatten_mapping(self, node: Any) -> None:
         """Leave a mapping as it is written: ``<<`` is a key like any other."""
@@ -48,6 +63,8 @@ _TextLoader.yaml_constructors = {
 
 def compose(text: str) -> yaml.Node | None:
     """Return YAML as nodes, which know their lines; what is no YAML is a ``yaml.YAMLError``."""
+    if len(text) > MOST_CHARACTERS:
+        raise yaml.YAMLError("it is too long")
     try:
         return yaml.compose(text, Loader=_TextLoader)
     except (RecursionError, ValueError, OverflowError) as error:
@@ -56,6 +73,10 @@ def compose(text: str) -> yaml.Node | None:
 
 def load_yaml(text: str, *, where: str) -> Any:
     """Load YAML with every scalar as text; a syntax error becomes an ``InputError``."""
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(
+            where, "", f"it has {len(text):,} characters", f"give at most {MOST_CHARACTERS:,}"
+        )
     try:
         return yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a SafeLoader that builds only text
     except yaml.MarkedYAMLError as error:

@@ -10,7 +10,10 @@ _TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 def breaks_line(character: str) -> bool:
     """Tell whether a character controls a terminal, ends a line or is no character at all."""
-    return unicodedata.category(character) in _BREAKING
+    # The last two of each plane, and 32 more, never stand for anything; XML has no place for them.
+    code = ord(character)
+    never = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return never or unicodedata.category(character) in _BREAKING
 
 
 def visible(text: str) -> str:
@@ -20,11 +23,25 @@ def visible(text: str) -> str:
     are not.
     """
     return "".join(
-        f"\\u{ord(character):04x}"
-        if breaks_line(character) or unicodedata.bidirectional(character) in _TURNING
-        else character
+        _code(character) if breaks_line(character) or _turns(character) else character
         for character in text
     )
+
+
+def straight(text: str) -> str:
+    """Return ``text`` with the marks that force a direction as codes, and all else as it is.
+
+    Nothing around the text is turned around by it, where a format cannot set it apart.
+    """
+    return "".join(_code(character) if _turns(character) else character for character in text)
+
+
+def _turns(character: str) -> bool:
+    return unicodedata.bidirectional(character) in _TURNING
+
+
+def _code(character: str) -> str:
+    return f"\\u{ord(character):04x}"
 
 
 def shortened(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,7 @@ from derive.displayed import Displayed
 from derive.elements import Elements
 from derive.errors import InputError
 from derive.examples import Example
-from derive.formula import FormulaError, Mechanism, Stage, x
+from derive.formula import FormulaError, K, Mechanism, Q, Stage, V, a, s, x, z
 from derive.sizes import sizes
 from derive.variants.variant import Variant
 
@@ -139,7 +140,20 @@ def _worked(
             "a score is so large that its exponential cannot be written",
             f"scale the vectors down until every score is below {LARGEST_EXPONENT:.0e}",
         ) from None
+    _check_range(example, arrays)
     return Worked(example, mechanism, arrays, written)
+
+
+def _check_range(example: Example, arrays: Mapping[IndexedBase, Any]) -> None:
+    """Refuse what no page, drawing or other program can hold; a denominator may be any number."""
+    for base in (Q, K, V, s, a, z):
+        if base in arrays and any(abs(value) > sys.float_info.max for value in arrays[base].flat):
+            raise InputError(
+                example.where,
+                "vectors",
+                f"an entry of {base} is larger than float64 can hold",
+                "scale the vectors down",
+            )
 
 
 def _converted(entries: Any, algebra: Exact | Decimal) -> Any:

@@ -14,7 +14,7 @@ from derive.errors import InputError
 from derive.explaining import explain
 from derive.module_account import ModuleAccount, staged
 from numeric.capturing import capture, eager
-from numeric.tasks import Task, example_inputs, load, prove
+from numeric.tasks import Task, example_inputs, going_on, load, prove
 from numeric.verifying import versions
 
 AGREES = 1e-9
@@ -28,6 +28,11 @@ def account(task: Task, progress: Callable[[str], None]) -> ModuleAccount:
     ``InputError`` for a program that cannot be captured, and where torch's own results differ from
     those of the explanation.
     """
+    with going_on(task.target):
+        return _account(task, progress)
+
+
+def _account(task: Task, progress: Callable[[str], None]) -> ModuleAccount:
     progress("capturing the program")
     subject = load(task.target)
     inputs = subject.inputs if subject.inputs is not None else example_inputs(task)

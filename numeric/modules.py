@@ -7,6 +7,8 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from derive.visible import visible
+
 
 def is_module(function: Any) -> bool:
     """Whether a callable is a module of torch."""
@@ -88,7 +90,8 @@ def tensors_of(modules: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, bool
             for name, tensor in found:
                 if id(tensor) not in seen:
                     seen.add(id(tensor))
-                    shown = f"{title}.{name}" if len(modules) > 1 else name
+                    # A parameter may be called anything that has no dot in it.
+                    shown = visible(f"{title}.{name}" if len(modules) > 1 else name)
                     yield f"m{place}.{name}", shown, tensor, is_buffer
 
 

@@ -6,10 +6,12 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,9 +91,19 @@ def captured(task: Task) -> Captured:
     """Load what a task names, and capture it at the task's shapes."""
     from numeric.capturing import capture
 
-    subject = load(task.target)
-    inputs = subject.inputs if subject.inputs is not None else _inputs(task, None)
-    return capture(subject.function, inputs, backward=task.backward, fixed=task.fixed)
+    with going_on(task.target):
+        subject = load(task.target)
+        inputs = subject.inputs if subject.inputs is not None else _inputs(task, None)
+        return capture(subject.function, inputs, backward=task.backward, fixed=task.fixed)
+
+
+@contextmanager
+def going_on(target: str) -> Generator[None, None, None]:
+    """Refuse a program that ends the process: it would end with a status of the program's own."""
+    try:
+        yield
+    except SystemExit:
+        raise InputError(target, "", "it ends the process", "leave out sys.exit") from None
 
 
 def example_inputs(task: Task) -> Any:
@@ -134,12 +146,10 @@ def _tell(tell: Progress, target: str, line: str) -> None:
 
 def _attempt(task: Task, progress: Progress | None = None) -> tuple[Report | None, str]:
     try:
-        return prove(task, progress), ""
+        with going_on(task.target):
+            return prove(task, progress), ""
     except InputError as error:
         return None, str(error)
-    except SystemExit:
-        # A program that ends the process would otherwise end it with a status of its own.
-        return None, f"{task.target}: it ends the process; leave out sys.exit"
 
 
 def load(target: str) -> Subject:
@@ -188,12 +198,13 @@ def _module(place: str, target: str) -> Any:
 def _file(path: Path, target: str) -> Any:
     if not path.is_file():
         raise InputError(target, "", "there is no such file", "give the path of a Python file")
-    name = path.stem
+    # Two files may have one name, also that of an installed module: each is a module of its own.
+    name = f"{path.stem}_{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(target, "", "it is not a Python file", "give the path of one")
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 

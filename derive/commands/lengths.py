@@ -46,6 +46,7 @@ def input_shapes(ctx: Any, param: Any, values: tuple[str, ...]) -> tuple[tuple[s
 
 
 def _length(text: str, where: str, key: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= LARGEST:
+    is_short = text.isascii() and text.isdigit() and len(text) < 10
+    if not is_short or not 0 < int(text) <= LARGEST:
         raise InputError(where, key, f"{text!r} is no length", f"write a number up to {LARGEST}")
     return int(text)

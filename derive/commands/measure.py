@@ -28,8 +28,10 @@ def measure(output: Path, jobs: int, shrink: bool) -> None:
     """
     from derive.commands.torch_side import torch_side
     from derive.console import console
+    from derive.files import refuse_replacing
     from derive.rounding_evidence import OURS
 
+    refuse_replacing(output, "--output")
     measuring = torch_side("derive measure", "numeric.rounding.measuring")
     with console(stderr=True).status("starting torch") as status:
         found = measuring.measure(jobs=jobs, shrink=shrink, progress=status.update)

@@ -24,9 +24,13 @@ def new(file: Path, tokens: str, dim: int, force: bool) -> None:
               derive new breakfast.yaml --tokens "the cat drinks milk" --dim 2
     """  # noqa: D301 - click reads the character that \b stands for
     from derive.files import write_new
+    from derive.sentence_file import LONGEST_TOKEN, check_text
     from derive.sentence_start import sentence_start
+    from derive.visible import visible
 
     words = tokens.split()
+    for word in words:
+        check_text(word, "derive new", "--tokens")
     if not 1 <= len(words) <= MOST_WORDS:
         raise InputError(
             "derive new",
@@ -34,5 +38,9 @@ def new(file: Path, tokens: str, dim: int, force: bool) -> None:
             f"these are {len(words)} words",
             f"give 1 to {MOST_WORDS}, with blanks between them",
         )
+    if max(map(len, words)) > LONGEST_TOKEN:
+        remedy = f"give words of at most {LONGEST_TOKEN:,} characters"
+        raise InputError("derive new", "--tokens", "one of these words is too long", remedy)
     write_new(file, sentence_start(words, dim), force=force)
-    click.echo(f"{file} is written; see it with: derive show {file}")
+    named = visible(str(file))
+    click.echo(f"{named} is written; see it with: derive show {named}")

@@ -88,7 +88,7 @@ def page(
               derive page mine.py:attention --shape tokens=3,dim=2 -o mine.md
     """  # noqa: D301 - click reads the character that \b stands for
     from derive.examples import load
-    from derive.files import write_new
+    from derive.files import exists, write_new
     from derive.publish.words import written_in
 
     chosen = _format(output, format_)
@@ -117,6 +117,9 @@ def page(
     if output is None:
         click.echo(text, nl=False)
         return
+    source = target.rpartition(":")[0] if of_program else target
+    if exists(source) and exists(output) and output.samefile(source):
+        raise InputError(str(output), "", "it is what the page is made from", "give another name")
     write_new(output, text, force=force)
 
 

@@ -32,12 +32,20 @@ FORMULA_OPTIONS = {
 }
 
 
+LONGEST_NUMBER = 60
+"""Characters of the longest number; and of one with an exponent, the exponent has its bounds."""
+
+
 def _number(ctx: Any, param: Any, value: str | None) -> Fraction | None:
     if value is None:
         return None
+    from derive.decimals import read_decimal
+
     try:
+        if len(value) > LONGEST_NUMBER or "e" in value.lower():
+            return read_decimal(value, str(param.opts[0]), "")
         return Fraction(value)
-    except (ValueError, ZeroDivisionError):
+    except (InputError, ValueError, ZeroDivisionError):
         raise InputError(
             str(param.opts[0]), value, "it is no exact number", "write 1/8, 0.125 or 50"
         ) from None

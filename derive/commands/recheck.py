@@ -30,17 +30,24 @@ def recheck(file: Path, quiet: bool) -> None:
 
     Example: derive recheck certificate.json
     """
+    from derive.files import read_bytes
     from derive.rechecking import Refused
     from derive.rechecking import recheck as replay
+    from derive.visible import visible
 
-    if file.stat().st_size > LARGEST:
+    try:
+        raw = read_bytes(file, LARGEST)
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise InputError(str(file), "", reason, "give a certificate") from None
+    if len(raw) > LARGEST:
         raise InputError(str(file), "", "it is larger than any certificate", "give another file")
     try:
-        found = replay(file.read_text(encoding="utf-8"))
+        found = replay(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise InputError(str(file), "", "it is not UTF-8 text", "give a certificate") from None
     except Refused as refused:
-        click.echo(f"refused: {refused}", err=True)
+        click.echo(f"refused: {visible(str(refused))}", err=True)
         sys.exit(REFUSED)
     if not quiet:
         click.echo("\n".join(_lines(found)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from derive.composition import Composition
 from derive.errors import InputError
 from derive.examples import Example, example_from, load
 from derive.formula import Mechanism
-from derive.sentence_file import SentenceFile
+from derive.sentence_file import SentenceFile, check_texts, in_one_line
 from derive.settings import MECHANISM_NAMES, Settings, SettingsKeys
 from derive.text_yaml import load_yaml
 from derive.variants import ATLAS
@@ -195,13 +196,22 @@ def read_block(source: str, where: str = FENCE, folder: Path | None = None) -> R
         data = {}
     if not isinstance(data, dict):
         raise InputError(where, "", "this is not a mapping", "write keys such as example: journey")
+    check_texts(data, where)
     block = _validated(data, where)
+    for key in ("show", "functions"):
+        _check_once(getattr(block, key), where, key)
     example = _sentence(block, data, where, folder)
     query = 0
     if example is not None:
         query = example.query if block.query is None else example.position(block.query, where=where)
     settings = block.settings(where)
     return Request(block, example, query, settings.over(example.settings) if example else settings)
+
+
+def _check_once(names: Sequence[str], where: str, key: str) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InputError(where, f"{key}.{place}", f"{name} stands twice", "leave one out")
 
 
 def _sentence(
@@ -226,7 +236,8 @@ def _validated(data: dict[str, Any], where: str) -> Block:
     try:
         return Block.model_validate(data)
     except ValidationError as error:
-        found = error.errors()[0]
+        # A misspelt key says more than what it made of the others.
+        found = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         key = ".".join(str(step) for step in found["loc"])
         if found["type"] == "extra_forbidden":
             settings = SettingsKeys.model_fields
@@ -236,6 +247,17 @@ def _validated(data: dict[str, Any], where: str) -> Block:
         if found["type"] == "literal_error":
             given, expected = found["input"], found["ctx"]["expected"]
             raise InputError(where, key, f"{given!r} is unknown", f"write {expected}") from None
-        raise InputError(
-            where, key, found["msg"][0].lower() + found["msg"][1:], "correct it"
-        ) from None
+        if found["type"] == "string_type" or found["loc"][0] in (*SENTENCE_KEYS, "projections"):
+            raise in_one_line(error, where) from None
+        problem, remedy = _WRONG_TYPES.get(
+            found["type"], (found["msg"][0].lower() + found["msg"][1:], "correct it")
+        )
+        raise InputError(where, key, problem, remedy) from None
+
+
+_WRONG_TYPES = {
+    "list_type": ("this is not a list", "write it in brackets, as in [first, second]"),
+    "dict_type": ("these are no rows with labels", "write them as in who: [1, 0]"),
+    "int_type": ("this is not a whole number", "write one such as 4"),
+    "int_parsing": ("this is not a whole number", "write one such as 4"),
+}

@@ -26,6 +26,7 @@ from pymdownx.superfences import SuperFencesException
 
 from derive.atlas_evidence import AtlasEvidence
 from derive.attention import MECHANISMS
+from derive.errors import MOST_CHARACTERS as MOST_QUOTED
 from derive.errors import InputError
 from derive.evidence import Evidence, EvidenceError
 from derive.examples import BUILT_IN, inside, load
@@ -55,7 +56,7 @@ from derive.publish.script.executing import ScriptError
 from derive.publish.words import BUILT_IN as LANGUAGES
 from derive.publish.words import chosen, language, language_of
 from derive.rounding_evidence import RoundingEvidence
-from derive.visible import visible
+from derive.visible import shortened, visible
 from derive.worked import work_out
 
 PARTS: dict[str, Callable[[Request], Markup]] = {
@@ -132,6 +133,9 @@ _SECTION = re.compile(r'(<section class="attn[^"]*")')
 
 MISTAKES = (InputError, FormulaError, EvidenceError, KatexError, ScriptError)
 """What can be wrong with a fence; anything else is a defect of ours, and the build says so."""
+
+MOST_CHARACTERS = 600
+"""The longest that a message gets, whatever it quotes."""
 
 INLINE_FORM = (
     "write EXAMPLE[/MECHANISM] QUANTITY TOKEN [TOKEN or DIMENSION], as in journey weight one step"
@@ -234,7 +238,7 @@ class Fences:
         """Turn inline LaTeX into typeset maths."""
         ending = self._ending_the_build(self._inline_error, source, inline=True)
         with ending, setting_maths(self.typeset):
-            html = str(maths.inline(source))
+            html = str(maths.by_hand(source))
         stashed: str = md.htmlStash.store(html)
         return stashed
 
@@ -303,7 +307,7 @@ class Fences:
         return EVIDENCE_PARTS[name](self._evidence(), request)
 
     def _said(self, error: Exception, source: str, *, inline: bool) -> str:
-        message = " ".join(str(error).split())
+        message = visible(shortened(" ".join(str(error).split()), MOST_CHARACTERS))
         if not isinstance(error, MISTAKES):
             message = f"a defect of attention-derived, {type(error).__name__}: {message}"
         if not self.page:
@@ -314,10 +318,9 @@ class Fences:
             # The line of the key says more than that of the fence, whose first line is its opening.
             below = key_line(source, error.key)
             line += below or 0
-            key = "" if error.key.startswith("line ") else error.key
-            told = [key] if key else []
-            message = ": ".join([*told, f"{error.problem}; {error.remedy}"])
-            message = visible(" ".join(message.split()))
+            is_line = error.problem.startswith("not YAML")
+            told = [] if is_line or not error.key else [visible(shortened(error.key, MOST_QUOTED))]
+            message = " ".join(": ".join([*told, error.said]).split())
         return f"{self.page}:{line}: {message}" if line is not None else f"{self.page}: {message}"
 
 

@@ -20,23 +20,28 @@ from derive.publish.katex_package import (
     install,
 )
 from derive.publish.node_child import NodeChild, NodeEnded
+from derive.visible import shortened
 
 __all__ = ["KATEX_VERSION", "KatexError", "KatexMissing", "assets", "install", "main", "render"]
+
+SHOWN = 200
+"""Characters of a formula that a message quotes at most."""
 
 _CHILD_SCRIPT = Path(__file__).with_name("katex_child.js")
 
 
-def render(latex: str, *, display: bool = False) -> str:
+def render(latex: str, *, display: bool = False, definitions: bool = True) -> str:
     r"""Render one formula.
 
     The only HTML extensions understood are ``\htmlData{key=value}{...}`` (attributes
     ``data-key="value"``) and ``\htmlClass{name}{...}``. Links, images, ids and inline styles are
-    refused. Everything that LaTeX itself would not accept is an error, except that ``\text{...}``
-    may hold any Unicode.
+    refused, and so are commands that print to a terminal or grow without end. Everything that LaTeX
+    itself would not accept is an error, except that ``\text{...}`` may hold any Unicode.
 
     Args:
         latex: LaTeX as in maths mode, without dollar signs.
         display: Whether the formula stands in a block of its own (limits above and below a sum).
+        definitions: Whether it may define macros; a few that call each other cost minutes.
 
     Returns:
         One HTML element, ``<span class="katex">`` or ``<span class="katex-display">``.
@@ -45,19 +50,19 @@ def render(latex: str, *, display: bool = False) -> str:
         KatexError: If KaTeX refuses the formula, or its process ends twice while rendering it.
         KatexMissing: If KaTeX or Node.js is not installed.
     """
-    return _render(latex, display)
+    return _render(latex, display, definitions)
 
 
 @lru_cache(maxsize=8192)
-def _render(latex: str, display: bool) -> str:
+def _render(latex: str, display: bool, definitions: bool) -> str:
     try:
-        answer = _child.ask({"latex": latex, "display": display})
+        answer = _child.ask({"latex": latex, "display": display, "definitions": definitions})
     except NodeEnded as error:
         raise KatexError(
-            f"The KaTeX process ended twice while rendering {latex}\n{error}"
+            f"KaTeX gave no answer about {shortened(latex, SHOWN)}\n{error}"
         ) from None
     if "error" in answer:
-        raise KatexError(f"KaTeX cannot render {latex}\n{answer['error']}")
+        raise KatexError(f"KaTeX cannot render {shortened(latex, SHOWN)}\n{answer['error']}")
     html: str = answer["html"]
     return html
 

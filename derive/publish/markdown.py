@@ -12,6 +12,7 @@ from derive.publish.notation import Latex, Phrase
 from derive.publish.telling import Telling, ToldStage
 from derive.publish.words import language, pieces, said, title
 from derive.publish.writing import name_of
+from derive.visible import straight, visible
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -33,25 +34,34 @@ _LATEX = {
     **{character: f"{{{character}}}" for character in "-'`\""},
 }
 
-_MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in string.punctuation if mark not in ",;?/%"}
+_MARKDOWN = {
+    ord(mark): f"&#{ord(mark)};"
+    for mark in (*string.punctuation, *filter(str.isspace, map(chr, range(0x80, 0x3001))))
+    if mark not in ",;?/%"
+}
 """As entities, since dialects differ in what a backslash escapes and in what a mark can start."""
 
 
 def latex_text(text: str) -> str:
     """Return ``text`` as LaTeX that prints exactly it, whatever it holds."""
+    text = straight(text)
     # Two commas would become a low quotation mark.
     return "".join(_LATEX.get(character, character) for character in text).replace(",,", ",{},")
 
 
 def markdown_text(text: str) -> str:
-    """Return ``text`` as Markdown that shows exactly it: no markup, no HTML, no maths."""
+    """Return ``text`` as Markdown that shows exactly it: no markup, no HTML, no maths.
+
+    Marks that would turn around what follows are shown by their codes.
+    """
     # A typographer makes one of several commas, and three of many question marks.
-    return text.translate(_MARKDOWN).replace(",,", "&#44;&#44;").replace("??", "&#63;&#63;")
+    escaped = straight(text).translate(_MARKDOWN)
+    return escaped.replace(",,", "&#44;&#44;").replace("??", "&#63;&#63;")
 
 
 def show_latex(telling: Telling) -> str:
     """Return a LaTeX fragment: an ``align*`` for each part, then the numbers (needs amsmath)."""
-    blocks = [f"% {telling.example.title}: {title(telling.worked.mechanism.title)}"]
+    blocks = [f"% {visible(telling.example.title)}: {title(telling.worked.mechanism.title)}"]
     for told in telling.choices:
         role, way = title(told.choice.role), title(told.choice.title)
         blocks.append(f"% {role}" if role == way else f"% {role}: {way}")

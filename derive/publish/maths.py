@@ -8,6 +8,16 @@ from markupsafe import Markup, escape
 
 from derive.publish import katex
 from derive.publish.context import maths_mode
+from derive.publish.katex_package import KatexError
+from derive.visible import quoted, visible
+
+LONGEST = 5000
+"""Characters of the longest formula that a page's author writes by hand."""
+
+FARTHEST = 500.0
+"""The longest length, in em, that such a formula may have: more would cover what is around it."""
+
+_LENGTH = re.compile(r":(-?[0-9.]+)em")
 
 # The visual half alone: the spoken sentence stands in for KaTeX's second, MathML half, whose text
 # would repeat every formula in searches and weigh as much as the rest.
@@ -18,6 +28,23 @@ _MATHML = re.compile(r'<span class="katex-mathml">.*?</math></span>', re.DOTALL)
 def inline(latex: str, spoken: str | None = None) -> Markup:
     """Return maths that stands in a line of text; long sums wrap at their plus signs."""
     return _wrapped("var", latex, spoken, display=False)
+
+
+def by_hand(latex: str) -> Markup:
+    """Return maths that a page's author wrote, in a line of text.
+
+    Raises ``KatexError`` for what KaTeX refuses, for definitions, and for what would reach out of
+    its place: lengths beyond ``FARTHEST``, and characters that turn a line around or that no page
+    can hold.
+    """
+    if len(latex) > LONGEST:
+        raise KatexError(f"this formula has {len(latex):,} characters; write at most {LONGEST:,}")
+    html = _wrapped("var", latex, None, display=False, definitions=False)
+    if visible(html) != html:
+        raise KatexError(f"{quoted(latex)} holds a control character; leave it out")
+    if any(abs(float(length)) > FARTHEST for length in _LENGTH.findall(html)):
+        raise KatexError(f"a length in {quoted(latex)} is too large; stay below {FARTHEST:.0f}em")
+    return html
 
 
 def display(latex: str, spoken: str | None = None) -> Markup:
@@ -43,6 +70,8 @@ def without_marks(latex: str) -> str:
         start = found.end()
         depth, end = 1, start
         while depth:
+            if end == len(latex):
+                raise KatexError(f"a brace in {quoted(latex)} is never closed; close it")
             depth += {"{": 1, "}": -1}.get(latex[end], 0) if latex[end - 1] != "\\" else 0
             end += 1
         latex = f"{latex[: found.start()]}{latex[start : end - 1]}{latex[end:]}"
@@ -50,10 +79,17 @@ def without_marks(latex: str) -> str:
 
 
 # The theme's search loses count of excluded elements inside their own kind; ``var`` holds no other.
-def _wrapped(tag: str, latex: str, spoken: str | None, *, display: bool) -> Markup:
+def _wrapped(
+    tag: str,
+    latex: str,
+    spoken: str | None,
+    *,
+    display: bool,
+    definitions: bool = True,
+) -> Markup:
     if maths_mode() == "arithmatex":
         return _left_to_the_site(latex, spoken, display=display)
-    html = _MATHML.sub("", katex.render(latex, display=display))
+    html = _MATHML.sub("", katex.render(latex, display=display, definitions=definitions))
     said = escape(latex if spoken is None else spoken)
     return Markup(  # noqa: S704 - KaTeX escapes the formula, and the rest is escaped here
         f'<{tag} class="attn-math" data-search-exclude><span class="attn-said">{said}</span>'

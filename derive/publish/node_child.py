@@ -16,21 +16,27 @@ from derive.publish.katex_package import node
 
 _SECONDS_TO_END = 2.0
 
+SECONDS = 60.0
+"""How long one answer may take; a formula takes milliseconds, a script some seconds."""
+
 
 class NodeEnded(Exception):
-    """The process ended without an answer, and so did the one that replaced it."""
+    """There is no answer: the process ended, and so did the next, or it took too long."""
 
 
 class NodeChild:
     """The process that runs the script named first in ``arguments``, from the first request on.
 
-    Requests take turns. A process that has died is replaced once per request.
+    Requests take turns, and each has a number that its answer repeats: what else a process may
+    print is never taken for an answer. A process that has died, or that answers out of turn, is
+    replaced once per request.
     """
 
     def __init__(self, arguments: Callable[[], Sequence[Path]]) -> None:
         self._arguments = arguments
         self._process: subprocess.Popen[str] | None = None
         self._turn = threading.Lock()
+        self._asked = 0
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.forget)
@@ -39,15 +45,17 @@ class NodeChild:
         """Send one request and wait for its answer.
 
         Raises:
-            NodeEnded: If the process ends without an answer, and so does its replacement.
+            NodeEnded: If the process ends without an answer, and so does its replacement, or if
+                it does not answer in time.
             KatexMissing: If there is no Node.js, or nothing to run.
         """
-        line = json.dumps(request) + "\n"
         with self._turn:
-            reply = self._exchange(line) or self._exchange(line)
-        if not reply:
+            self._asked += 1
+            number = self._asked
+            line = json.dumps({**request, "id": number}) + "\n"
+            answer = self._exchange(line, number) or self._exchange(line, number)
+        if answer is None:
             raise NodeEnded(f"See whether this works: {node()} --version")
-        answer: dict[str, Any] = json.loads(reply)
         return answer
 
     def close(self) -> None:
@@ -74,10 +82,19 @@ class NodeChild:
         # Another thread of the parent may have held the lock at the fork.
         self._turn = threading.Lock()
 
-    def _exchange(self, line: str) -> str:
-        """Return the reply to ``line``, or an empty string if the process has ended."""
+    def _exchange(self, line: str, number: int) -> dict[str, Any] | None:
+        """Return the answer to ``line``, or None if the process has ended or lost count."""
         process = self._process = self._process or self._start()
         requests, replies = _pipes(process)
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        watch = threading.Timer(SECONDS, end)
+        watch.daemon = True
+        watch.start()
         try:
             requests.write(line)
             requests.flush()
@@ -88,10 +105,15 @@ class NodeChild:
             # The answer to an interrupted request would be taken for that to the next one.
             self.close()
             raise
-        if not reply.endswith("\n"):
+        finally:
+            watch.cancel()
+        answer = _read(reply)
+        if answer is None or answer.pop("id", None) != number:
             self.close()
-            return ""
-        return reply
+            if late.is_set():
+                raise NodeEnded(f"It took longer than {SECONDS:.0f} seconds.")
+            return None
+        return answer
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -100,6 +122,15 @@ class NodeChild:
             stdout=subprocess.PIPE,
             encoding="utf-8",
         )
+
+
+def _read(reply: str) -> dict[str, Any] | None:
+    """Return the answer that a whole line holds, or None if it holds none."""
+    try:
+        answer = json.loads(reply) if reply.endswith("\n") else None
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:

@@ -35,23 +35,23 @@ def key_line(source: str, key: str) -> int | None:
 
     The nearest key above it that is there, where it is not; None where none is.
     """
-    told = re.fullmatch(r"line (\d+)", key)
-    if told:
-        return int(told[1])
+    # What cannot be read as YAML has no keys: the line is told in place of one.
+    told = re.fullmatch(r"line (\d{1,9})", key)
+    found = int(told[1]) if told else None
     try:
         node = compose(source)
     except yaml.YAMLError:
-        return None
-    found: int | None = None
+        return found
     for number, name in _STEP.findall(key):
         if isinstance(node, yaml.MappingNode):
-            below = {k.value: (k, v) for k, v in node.value}.get(name or number)
+            named = {k.value: (k, v) for k, v in node.value if isinstance(k, yaml.ScalarNode)}
+            below = named.get(name or number)
             if below is None:
                 break
             found, node = below[0].start_mark.line + 1, below[1]
         elif isinstance(node, yaml.SequenceNode):
             # Our own reader counts from 1, in brackets; pydantic from 0, after a dot.
-            place = int(number) - 1 if number else int(name) if name.isdigit() else -1
+            place = _whole(number) - 1 if number else _whole(name)
             if not 0 <= place < len(node.value):
                 break
             node = node.value[place]
@@ -59,6 +59,11 @@ def key_line(source: str, key: str) -> int | None:
         else:
             break
     return found
+
+
+def _whole(text: str) -> int:
+    """Return the number that a step of a key is; -1 where it is none that a list could have."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
 
 
 def _fences(page: str) -> Iterator[tuple[int, str]]:

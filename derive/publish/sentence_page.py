@@ -19,7 +19,7 @@ from derive.publish.document.to_markdown import to_markdown
 from derive.publish.document.to_notebook import sentence_code, to_notebook
 from derive.publish.heatmap_svg import heatmap_svg
 from derive.publish.notation import Latex
-from derive.publish.script.executing import page_script
+from derive.publish.script.executing import page_script, works_in_floats
 from derive.publish.telling import as_data, is_written_out, tell
 from derive.settings import Settings
 
@@ -80,7 +80,7 @@ class SentencePage:
         parts = ["vectors", "numbers", "heatmap"]
         if self.attention.projections is not None:
             parts.insert(1, "matrices")
-        if is_written_out(self.example):
+        if is_written_out(self.example) and works_in_floats(self.example, self.attention):
             parts.append("step-through")
         block = Block(digits=self.digits)
         request = Request(block, self.example, self.query, self._settings())

@@ -25,7 +25,7 @@ from derive.publish import maths
 from derive.publish.block import Request
 from derive.publish.notation import Latex, Speech
 from derive.publish.rendering import render
-from derive.publish.script.executing import check_script, reachable
+from derive.publish.script.executing import check_script, reachable, works_in_floats
 from derive.publish.script.formulas import switches_of
 from derive.publish.sentence_parts import SentencePage
 from derive.publish.telling import is_written_out
@@ -101,6 +101,13 @@ def step_through(request: Request) -> Markup:
             f"step-through writes out every product: {tokens} tokens of {dimensions} dimensions "
             f"are too many, {MOST_TOKENS} of each the most",
             "leave step-through out of show",
+        )
+    if not works_in_floats(example, own):
+        raise InputError(
+            example.where,
+            "show",
+            "step-through works in float64, and a number on the way is too large or small for it",
+            "leave step-through out of show, or use vectors nearer to 1",
         )
     choices = reachable(own, example.shape[1])
     check_script(example, choices)

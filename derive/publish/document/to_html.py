@@ -28,6 +28,7 @@ from derive.publish.document.document import (
     Table,
 )
 from derive.publish.rendering import render
+from derive.visible import straight
 
 FONTS = ("Main-Regular", "Main-Bold", "Math-Italic", *(f"Size{n}-Regular" for n in range(1, 5)))
 """The fonts of KaTeX that formulas here are set in."""
@@ -60,11 +61,11 @@ def asset(name: str) -> str:
 
 
 def block(piece: Piece) -> Markup:
-    """Return one piece as HTML; every text is escaped."""
+    """Return one piece as HTML; every text is escaped, and none turns around what follows it."""
     match piece:
         case Heading(text, level):
             name = f"h{min(level, 6)}"
-            return Markup("<{0}>{1}</{0}>").format(Markup(name), text)  # noqa: S704 - h1 to h6
+            return Markup("<{0}>{1}</{0}>").format(Markup(name), straight(text))  # noqa: S704 - h1 to h6
         case Paragraph(parts):
             return Markup("<p>{}</p>").format(_line(parts))
         case Equations(rows):
@@ -75,7 +76,7 @@ def block(piece: Piece) -> Markup:
             items = Markup("").join(Markup("<li>{}</li>").format(_line(line)) for line in lines)
             return Markup("<ul>{}</ul>").format(items)
         case Listing(text, _):
-            return Markup("<pre><code>{}</code></pre>").format(text.rstrip())
+            return Markup("<pre><code>{}</code></pre>").format(straight(text.rstrip()))
         case Picture(svg, _):
             return Markup("<figure>{}</figure>").format(Markup(svg))  # noqa: S704 - drawn here
         case _:
@@ -97,13 +98,13 @@ def _line(line: Line) -> Markup:
 def _inline(part: Inline) -> Markup:
     match part:
         case str():
-            return Markup("{}").format(part)
+            return Markup("{}").format(straight(part))
         case Maths(latex, spoken):
             return maths.inline(latex, spoken or None)
         case Strong(text):
-            return Markup("<strong>{}</strong>").format(text)
+            return Markup("<strong>{}</strong>").format(straight(text))
         case Code(text):
-            return Markup("<code>{}</code>").format(text)
+            return Markup("<code>{}</code>").format(straight(text))
         case _:
             assert_never(part)
 

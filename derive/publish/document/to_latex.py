@@ -81,9 +81,13 @@ def to_latex(document: Document, *, fragment: bool = False) -> str:
 def text(plain: str) -> str:
     """Return text as LaTeX that prints exactly it, in every engine as far as it has the letters."""
     return "".join(
-        latex_text(run) if known else rf"\othertext{{{_codes(run)}}}{{{run}}}"
-        for known, run in _runs(visible(plain))
+        latex_text(run) if known else _other(run) for known, run in _runs(visible(plain))
     )
+
+
+def maths(latex: str) -> str:
+    """Return a formula; other letters stand in it only as a tensor's name, which is text."""
+    return "".join(run if known else _other(run) for known, run in _runs(latex))
 
 
 def block(piece: Piece) -> str:
@@ -114,7 +118,7 @@ def block(piece: Piece) -> str:
 def _aligned(rows: tuple[Maths, ...]) -> str:
     written = []
     for row in rows:
-        first, *others = broken(row.latex)
+        first, *others = broken(maths(row.latex))
         name, equals, rest = first.partition(" = ")
         lines = [f"  {name} &{equals.lstrip()}{rest}" if equals else f"  & {first}"]
         written += [*lines, *(f"  &\\quad {line}" for line in others)]
@@ -194,7 +198,7 @@ def _inline(part: Inline) -> str:
         case str():
             return text(part)
         case Maths(latex, _):
-            return f"${latex}$"
+            return f"${maths(latex)}$"
         case Strong(said):
             return rf"\textbf{{{text(said)}}}"
         case Code(said):
@@ -219,6 +223,10 @@ def _runs(plain: str) -> Iterator[tuple[bool, str]]:
         run += character
     if run:
         yield known, run
+
+
+def _other(run: str) -> str:
+    return rf"\othertext{{{_codes(run)}}}{{{run}}}"
 
 
 def _codes(run: str) -> str:

@@ -76,12 +76,19 @@ def _inline(part: Inline) -> str:
         case Maths(latex, _):
             return f"${latex}$"
         case Strong(text):
-            return f"**{markdown_text(text)}**"
+            return _strong(text)
         case Code(text):
             plain = text.isascii() and not set(text) & set("`|\\<&\n")
             return f"`{text}`" if plain and text.strip() else f"<code>{markdown_text(text)}</code>"
         case _:
             assert_never(part)
+
+
+def _strong(text: str) -> str:
+    """Return words that stand out; stars mark only what begins and ends with a letter or digit."""
+    if text[:1].isalnum() and text[-1:].isalnum():
+        return f"**{markdown_text(text)}**"
+    return f"<strong>{markdown_text(text)}</strong>"
 
 
 def _longest_run(text: str) -> int:

@@ -34,6 +34,9 @@ TOLERANCE = 1e-12
 LARGEST_EXPONENT = 700
 """Exponentials of more, and sums of them, are beyond float64."""
 
+SMALLEST, LARGEST = 1e-290, 1e290
+"""Numbers beyond, and sums below that scores are divided by, come too close to float64's ends."""
+
 ROUNDINGS = 2.0**-50
 """Eight roundings of float64, relative: those of a score's products and sums, and of its exp."""
 
@@ -121,12 +124,31 @@ def _runs(example: Example, composition: Composition) -> list[_Run]:
     except InputError:
         # Its scores sum to zero, or are too large to write: the page says so to who gets there.
         return []
+    if not _in_floats(worked):
+        return []
     numbers, switches = given(example, composition), switches_of(composition)
     if composition.normaliser != "softmax":
         return [_Run(switches.key, numbers, worked)]
     shifted = _Run(replace(switches, normaliser="shifted").key, numbers, worked)
     plain = _Run(switches.key, numbers, worked)
     return [shifted, plain] if _largest(worked[s]) < LARGEST_EXPONENT else [shifted]
+
+
+def works_in_floats(example: Example, composition: Composition) -> bool:
+    """Tell whether the script can work a sentence: float64 holds every number on the way.
+
+    Raises ``InputError`` where nothing can, as ``work_out_composed`` does.
+    """
+    return _in_floats(work_out_composed(example, composition))
+
+
+def _in_floats(worked: Worked) -> bool:
+    magnitudes = _magnitudes(worked)
+    # An exponential may overflow: then the shifted softmax is worked.
+    sizes = [magnitudes[base].max() for base in magnitudes if base != D]
+    if not max(map(float, sizes)) < LARGEST:
+        return False
+    return not _divides(worked) or float(numpy.abs(worked[D].astype(float)).min()) > SMALLEST
 
 
 def _compare(run: _Run, found: Mapping[str, Any]) -> None:
@@ -143,7 +165,7 @@ def _compare(run: _Run, found: Mapping[str, Any]) -> None:
         for place in numpy.ndindex(*exact.shape):
             value: Any = numbers[place]
             known = float(exact[place])
-            size = max(1.0, abs(known), magnitudes[stage.array][place])
+            size = max(1.0, abs(known), float(magnitudes[stage.array][place]))
             if not (isinstance(value, int | float) and abs(value - known) <= allowed * size):
                 entry = f"{name}[{', '.join(str(p + 1) for p in place)}]"
                 raise _differs(run, entry, f"is {value!r}", f"{known!r}")
@@ -170,17 +192,23 @@ def _magnitudes(worked: Worked) -> dict[IndexedBase, Any]:
     found = {base: array.astype(float) for base, array in of.run(linear).items()}
     for stage in stages[len(linear) :]:
         found[stage.array] = numpy.abs(worked[stage.array].astype(float))
-    found[z] = found[a] @ found.get(V, found[x])
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        found[z] = found[a] @ found.get(V, found[x])
     return found
 
 
 def _condition(worked: Worked, magnitudes: Mapping[IndexedBase, Any]) -> float:
     """Return how many times a rounding of a score can come back in a weight."""
     condition = max(1.0, float(magnitudes[s].max()))
-    if worked.mechanism.choice("normalise").title.startswith("division"):
+    if _divides(worked):
         seen = numpy.where(worked[a].astype(float) != 0, magnitudes[s], 0.0).sum(axis=1)
         condition *= max(1.0, float((seen / numpy.abs(worked[D].astype(float))).max()))
     return condition
+
+
+def _divides(worked: Worked) -> bool:
+    """Tell whether a row of scores is divided by its sum."""
+    return worked.mechanism.choice("normalise").title.startswith("division")
 
 
 def _largest(array: Any) -> float:

@@ -1,8 +1,8 @@
 "use strict";
 // Runs the script of a page as a browser would, one JSON request per line on standard input and one
 // JSON answer per line on standard output:
-//   {"source": string, "runs": [{"key": string, "given": arrays}]}  ->  {"results": [arrays]}
-//   or {"error": string}
+//   {"id": number, "source": string, "runs": [{"key": string, "given": arrays}]}
+//     ->  {"id": number, "results": [arrays]} or {"id": number, "error": string}
 // A number that JSON cannot hold comes as text: "NaN", "Infinity".
 
 const readline = require("node:readline");
@@ -15,9 +15,9 @@ function answer(request) {
     page.runs = request.runs;
     const results = vm.runInContext(
       "runs.map(({ key, given }) => attentionWorkOut(key, given))", page);
-    return { results };
+    return { id: request.id, results };
   } catch (error) {
-    return { error: String(error && error.message) };
+    return { id: request.id, error: String(error && error.message) };
   }
 }
 

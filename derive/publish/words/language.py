@@ -21,6 +21,7 @@ from typing import Any
 
 from derive.errors import InputError
 from derive.examples import inside
+from derive.files import exists
 from derive.publish.context import speaking
 from derive.text_yaml import load_yaml
 from derive.visible import breaks_line, quoted
@@ -83,7 +84,7 @@ def chosen(language: str, where: str, folder: Path | None = None, key: str = "la
             f"write {known}, or the path of a YAML file with words of your own",
         )
     path = Path(language).absolute() if folder is None else inside(language, folder)
-    if not path.is_file():
+    if not exists(path) or not path.is_file():
         raise InputError(where, key, f"there is no file {quoted(language)}", "correct the path")
     try:
         language_of(str(path))
