@@ -315,7 +315,9 @@ def check(
 ) -> None:
     """Check the derived formulas against torch, stage by stage.
 
-    Each EXAMPLE is a built-in sentence or the path of a YAML file. Exit status 0 only if every
+    Each EXAMPLE is a built-in sentence or the path of a YAML file. Beside the mechanisms of the
+    notes, the attention that a file describes is checked: its scale, its mask, its normaliser and
+    its projections. Exit status 0 only if every
     element lies within its rounding bound and every property is as stated.
 
     \b

@@ -17,7 +17,7 @@ from derive.attention import MECHANISMS
 from derive.code import function
 from derive.examples import Example
 from derive.formula import Mechanism, x
-from derive.worked import work_out
+from derive.worked import work_out, work_out_composed
 from numeric.evaluate import Arrays, Backend, compiled, input_shapes
 from numeric.precision import FLOAT32, FLOAT64, Precision, decimal_digits
 from numeric.torch_stages import TORCH_CODE
@@ -149,7 +149,9 @@ def _generated_stages(mechanism: Mechanism, library: ModuleType, given: Arrays) 
 
 
 def _worked_stages(mechanism: Mechanism, example: Example) -> Arrays:
-    worked = work_out(example, mechanism)
+    own = example.settings.composition(example.shape[1], example.where)
+    is_own = own.mechanism == mechanism
+    worked = work_out_composed(example, own) if is_own else work_out(example, mechanism)
     convert = numpy.vectorize(_rounded, otypes=[object])
     return {stage.array: convert(worked[stage.array]) for stage in mechanism.stages}
 

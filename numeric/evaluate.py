@@ -78,7 +78,11 @@ class Compiled:
                 raise ValueError(f"{base} has shape {tuple(entries.shape)}, compiled for {shape}")
             arguments += [entries[place] for place in numpy.ndindex(*shape)]
         sizes = [_like(size, arguments[0], self.backend) for size in self.sizes]
-        results = iter(self.function(*arguments, *sizes))
+        # An entry that a mask leaves out is a plain zero.
+        results = iter(
+            _like(entry, arguments[0], self.backend) if isinstance(entry, int) else entry
+            for entry in self.function(*arguments, *sizes)
+        )
         return {
             base: _stack([next(results) for _ in numpy.ndindex(*shape)], shape, self.backend)
             for base, shape in self.stages
@@ -219,7 +223,7 @@ def _names(base: IndexedBase, shape: Shape) -> Any:
 
 
 def _like(size: int, entry: Any, backend: Backend) -> Any:
-    """Return a size as a number of the entries' own type, so that nothing is widened."""
+    """Return a whole number as a number of the entries' own type, so that nothing is widened."""
     if backend == "numpy":
         return entry.dtype.type(size)
     if backend == "torch":

@@ -12,6 +12,7 @@ from sympy import IndexedBase
 
 from derive.examples import Example
 from derive.formula import K, Mechanism, Q, V, x
+from derive.scaled_dot_product import W_q
 from numeric.evaluate import Arrays, Backend
 from numeric.precision import Precision
 
@@ -24,6 +25,7 @@ def exact_inputs(mechanism: Mechanism, example: Example) -> dict[IndexedBase, An
     fewer than three tokens, the query's alone, so that n_q is n for a single token only. The values
     V (n, d + 1) are the vectors in reverse order of the tokens, each followed by its row's position
     as a fraction: j / n in row j, counted from 1. So none of the three can stand for another.
+    The matrices W_q, W_k and W_v are those that the sentence's file describes.
     """
     vectors = example.array()
     tokens = len(vectors)
@@ -31,6 +33,9 @@ def exact_inputs(mechanism: Mechanism, example: Example) -> dict[IndexedBase, An
     positions = numpy.array([[Fraction(row, tokens)] for row in range(1, tokens + 1)], dtype=object)
     values = numpy.hstack([vectors[::-1], positions])
     arrays = {x: vectors, K: vectors, V: values, Q: vectors[queried]}
+    if W_q in mechanism.inputs:
+        own = example.settings.composition(example.shape[1], example.where)
+        arrays |= own.given()
     return {base: arrays[base] for base in mechanism.inputs}
 
 

@@ -29,6 +29,7 @@ from numeric.computing import DIGITS, Computation, computations
 from numeric.evaluate import too_long
 from numeric.inputs import exact_inputs, rounded_inputs
 from numeric.on_demand import OnDemand
+from numeric.own_attention import own_computations
 from numeric.precision import Precision
 from numeric.printed import reproduce
 
@@ -60,7 +61,8 @@ def check(
 ) -> tuple[Comparison, ...]:
     """Compare each stage of each computation with its certified value and bound.
 
-    ``ways`` is all of ``computations()`` unless given. Raises ``InputError`` for a sentence of more
+    ``ways`` is all of ``computations()``, and of the attention that the sentence's file describes,
+    unless given. Raises ``InputError`` for a sentence of more
     tokens than are worked.
     """
     if len(example.tokens) > MOST_TOKENS:
@@ -71,7 +73,7 @@ def check(
             f"at most {MOST_TOKENS} are checked",
         )
     found: list[Comparison] = []
-    for way in computations() if ways is None else ways:
+    for way in (*computations(), *own_computations(example)) if ways is None else ways:
         progress(
             f"{example.name}: {way.mechanism.title}, {way.implementation}, {way.precision.name}"
         )

@@ -58,9 +58,7 @@ def _render(latex: str, display: bool, definitions: bool) -> str:
     try:
         answer = _child.ask({"latex": latex, "display": display, "definitions": definitions})
     except NodeEnded as error:
-        raise KatexError(
-            f"KaTeX gave no answer about {shortened(latex, SHOWN)}\n{error}"
-        ) from None
+        raise KatexError(f"KaTeX gave no answer about {shortened(latex, SHOWN)}\n{error}") from None
     if "error" in answer:
         raise KatexError(f"KaTeX cannot render {shortened(latex, SHOWN)}\n{answer['error']}")
     html: str = answer["html"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -16,6 +16,9 @@ from derive.publish.trimmed import Trimmed
 AS_PRINTED = {"reproduced", "within bound"}
 """Verdicts of a printed result that came out again, digit for digit or but for its rounding."""
 
+MOST_STAGES = 5
+"""How many stages stand side by side in a table."""
+
 COLOURS = {"within bound": "green", "proved": "green", "reproduced": "green", "refuted": "red"}
 
 
@@ -26,7 +29,8 @@ def show(evidence: Evidence, console: Console) -> None:
     ):
         rows = list(group)
         console.print(Text(f"{example}, {mechanism}: ", style="bold") + _tally(rows))
-        console.print(Trimmed(_comparisons(rows)))
+        for table in _comparisons(rows):
+            console.print(Trimmed(table))
         for row in rows:
             if row.reason:
                 where = f"{row.implementation}, {row.precision}, {row.stage or 'all stages'}: "
@@ -91,9 +95,19 @@ def _tally(rows: Sequence[Comparison]) -> Text:
     )
 
 
-def _comparisons(rows: Sequence[Comparison]) -> Table:
-    """One row for each program: for each stage the largest error and its bound, in ulp."""
-    stages = dict.fromkeys(row.stage for row in rows if row.stage)
+def _comparisons(rows: Sequence[Comparison]) -> Iterator[Table]:
+    """One row for each program: for each stage the largest error and its bound, in ulp.
+
+    More stages than a narrow terminal has room for stand in several tables.
+    """
+    stages = list(dict.fromkeys(row.stage for row in rows if row.stage))
+    tables = max(1, -(-len(stages) // MOST_STAGES))
+    columns = -(-len(stages) // tables)
+    for table in range(tables):
+        yield _of_stages(rows, stages[table * columns : (table + 1) * columns])
+
+
+def _of_stages(rows: Sequence[Comparison], stages: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, title_justify="left")
     table.add_column("error / bound in ulp", overflow="fold")
     table.add_column("", no_wrap=True)
