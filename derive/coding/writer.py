@@ -184,16 +184,16 @@ class ArrayWriter:
             count(index, last)
             body = self.piece(inside, axes)
             if upto and {index, high} <= set(body.axes):
-                body = self._up_to(body, self.piece(AtMost(index, high), axes))
+                body = self._where(self.piece(AtMost(index, high), axes), body)
         if index not in body.axes:
             return body
         text = self.dialect.reduced(body, self.dialect.largest, [body.axes.index(index)])
         return Piece(text, tuple(t for t in body.axes if t != index), ATOM, body.kind)
 
-    def _up_to(self, body: Piece, seen: Piece) -> Piece:
-        """Return ``body`` with minus infinity where it is not ``seen``: no maximum is there."""
+    def _where(self, seen: Piece, body: Piece) -> Piece:
+        """Return ``body`` with minus infinity where it is not ``seen``."""
         library = self.dialect.library
-        mask = self.dialect.aligned(seen, body.axes)
+        mask = self.dialect.aligned(seen, body.axes, COMPARISON)
         return Piece(
             f"{library}.where({mask}, {body.text}, -{library}.inf)", body.axes, ATOM, body.kind
         )
@@ -246,10 +246,31 @@ class ArrayWriter:
         if not any(factor.atoms(Bracket) for factor in masks):
             masks = []
         above, below = split_quotient(factor for factor in factors if factor not in masks)
-        tops = [self._mask(masks, lead)] if masks else []
-        tops += [self.piece(factor, lead) for factor in above]
+        tops = [self.piece(factor, lead) for factor in above]
+        if masks:
+            mask = self._mask(masks, lead)
+            place = next((p for p, f in enumerate(above) if self._hides(mask, f, tops[p])), None)
+            if place is None:
+                tops.insert(0, mask)
+            else:
+                tops[place] = self._exp_where(mask, above[place], lead)
         tops.sort(key=lambda piece: (bool(piece.axes), piece.kind > Kind.INDICATOR))
         return tops, [self.piece(factor, lead) for factor in below]
+
+    def _hides(self, mask: Piece, factor: Expr, piece: Piece) -> bool:
+        return (
+            isinstance(factor, exp)
+            and mask.kind is Kind.TRUTH
+            and set(mask.axes) <= set(piece.axes)
+        )
+
+    def _exp_where(self, mask: Piece, factor: Expr, lead: Indices) -> Piece:
+        """Return an exponential that is zero where ``mask`` hides it.
+
+        Multiplied by the mask instead, one that overflows would be nan: infinity times zero.
+        """
+        inner = self._where(mask, self._real(self.piece(factor.args[0], lead)))
+        return Piece(f"{self.dialect.library}.exp({inner.text})", inner.axes, ATOM)
 
     def _joined(self, tops: Sequence[Piece], lead: Indices, bottoms: Sequence[Piece] = ()) -> Piece:
         """Multiply and divide, entry by entry."""

@@ -16,6 +16,7 @@ from derive.attention import CROSS, MECHANISMS, SCALED, SHIFTED, SOFTMAX
 from derive.binding import ShapeError
 from derive.brackets import AtMost, Below, Equals
 from derive.code import function, line, result_function, source
+from derive.composition import composed
 from derive.elements import Elements, UnknownNode
 from derive.formula import (
     Choice,
@@ -472,11 +473,24 @@ def test_the_code_of_a_causal_mask_as_it_is_printed():
         "    j = torch.arange(1, n + 1, device=Q.device)\n"
         "    mask = j <= i[:, None]\n"
         "    s = Q @ K.T / (d ** 0.5)\n"
-        "    D = (mask * torch.exp(s)).sum(dim=1)\n"
-        "    a = mask * torch.exp(s) / D[:, None]\n"
+        "    D = torch.exp(torch.where(mask, s, -torch.inf)).sum(dim=1)\n"
+        "    a = torch.exp(torch.where(mask, s, -torch.inf)) / D[:, None]\n"
         "    z = a @ V\n"
         "    return s, D, a, z\n"
     )
+
+
+@pytest.mark.parametrize("normaliser", ["softmax", "shifted"])
+def test_a_hidden_score_that_overflows_harms_neither_weights_nor_gradients(normaliser):
+    mechanism = composed(normaliser, None, True, False)
+    vectors = [[1.0], [-1.0], [800.0], [0.5]]
+    with numpy.errstate(all="ignore"):
+        seen = function(mechanism, numpy)(x=numpy.array(vectors))["a"][:2]
+    assert seen == pytest.approx(numpy.array([[1, 0, 0, 0], [0.1192029, 0.8807971, 0, 0]]))
+    if normaliser == "shifted":
+        inputs = torch.tensor(vectors, dtype=torch.float64, requires_grad=True)
+        function(mechanism, torch)(x=inputs)["z"].sum().backward()
+        assert inputs.grad.isfinite().all()
 
 
 LINES = {
