@@ -109,15 +109,20 @@ class Lines:
 
     def line(self, stage: Stage, position: Sequence[int]) -> Line:
         """Return the line of one entry."""
-        exact = self._exact >= stage.reads
         value = self.worked[stage.array][tuple(p - 1 for p in position)]
+        shown = self.rounded(value)
         equals, about = self.symbols.equals, self.symbols.about
+        in_names = self._in_names.write(stage, position)
+        in_numbers = self._in_numbers.write(stage, position)
+        # What a mask leaves out is zero whatever the numbers are: nothing is put in.
+        left_out = in_numbers == in_names
+        exact = left_out or self._exact >= stage.reads
         return Line(
             position=tuple(position),
             name=name_of(stage.array, position, self.symbols),
-            in_names=self._in_names.write(stage, position),
-            in_numbers=self._in_numbers.write(stage, position),
-            value=self.rounded(value),
+            in_names=in_names,
+            in_numbers=shown if left_out else in_numbers,
+            value=shown,
             put_in=equals if exact else about,
             comes_to=equals if exact and is_exact(value, self.digits) else about,
         )

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sympy import Rational
 
+from derive.formula import UPPER_LIMIT
 from derive.publish.words import Language, language
 
 SUM, REACH, PRODUCT, ATOM = 1, 2, 3, 4
@@ -289,16 +290,24 @@ class Text:
         return Phrase(f"max({', '.join(v.text for v in values)})")
 
     def total(self, index: str, high: str, body: Phrase) -> Phrase:
-        return Phrase(f"Σ_{index} {self.bracketed(body, REACH)}", REACH)
+        return Phrase(f"Σ_{_reach(index, high)} {self.bracketed(body, REACH)}", REACH)
 
     def largest_over(self, index: str, high: str, body: Phrase) -> Phrase:
-        return Phrase(f"max_{index} {self.bracketed(body, REACH)}", REACH)
+        return Phrase(f"max_{_reach(index, high)} {self.bracketed(body, REACH)}", REACH)
 
     def linked(self, term: Phrase, index: str, place: int) -> Phrase:
         return term
 
     def bracketed(self, phrase: Phrase, needed: int) -> str:
         return phrase.text if phrase.strength >= needed else f"({phrase})"
+
+
+def _reach(index: str, high: str) -> str:
+    """Return an index, and how far it counts where that is another index."""
+    return f"({index} ≤ {high})" if high in _INDICES else index
+
+
+_INDICES = frozenset(map(str, UPPER_LIMIT))
 
 
 class Speech(Text):

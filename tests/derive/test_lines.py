@@ -11,10 +11,12 @@ from sympy import Integer, Rational
 
 from derive.algebras.decimal import Decimal
 from derive.attention import RAW, SCALED, SHIFTED, SOFTMAX, SUM_NORMALISED
+from derive.composition import composed
 from derive.examples import Example, Number, load
 from derive.formula import D, a, s, z
 from derive.publish.lines import Lines, rounded
 from derive.publish.notation import Latex, Text
+from derive.publish.writing import equation
 from derive.worked import work_out
 
 DECIMAL = Decimal()
@@ -156,3 +158,18 @@ def test_an_equals_sign_stands_only_between_equal_numbers(name, mechanism):
                 else:
                     assert line.comes_to == " ≈ "
     assert exact >= len(worked.example.tokens) ** 2 or mechanism == SCALED
+
+
+def test_what_a_mask_leaves_out_is_zero_and_nothing_is_put_in():
+    example = load("journey")
+    for normaliser in ("softmax", "shifted", "sum", "raw"):
+        worked = work_out(example, composed(normaliser, None, True))
+        stage = next(stage for stage in worked.mechanism.stages if stage.array == a)
+        line = Lines(worked, Text(), Text()).line(stage, (2, 3))
+        assert (line.in_names, line.worked()) == ("0", " = 0.0000")
+
+
+def test_text_says_how_far_an_index_counts_where_that_is_another_index():
+    shifted = composed("shifted", None, True)
+    largest = next(stage for stage in shifted.stages if str(stage.array) == "m")
+    assert equation(largest, Text()) == "m_i = max_(j ≤ i) s_ij"
