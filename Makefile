@@ -16,8 +16,9 @@ SITE := site
 ARGS ?=
 # How long make fuzz goes on.
 SECONDS ?= 60
-# Tests run in as many processes as there are cores; those that share much work stay together.
-TOGETHER := --numprocesses auto --dist loadgroup
+# Tests run in as many processes as there are cores; those of one file share much work and stay
+# together. Files come in the order that tests/conftest.py gives them, the longest first.
+TOGETHER := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # The release that `make constraints` pins; every other package takes the newest that fits.
 TORCH := 2.13.0
 

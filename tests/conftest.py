@@ -1,7 +1,7 @@
 """What every test needs: the same random numbers each time, and no deadline on a busy machine.
 
 Tests run in several processes: those of one file in one of them, so that what a file works out once
-is worked out once, and all that need the built site in the same one.
+is worked out once.
 """
 
 import random
@@ -32,15 +32,9 @@ FIRST = ("browser", "variants", "theorems", "prover")
 """The folders whose files take longest: begun last, they would keep one process busy alone."""
 
 
-# First, so that the groups are there when xdist reads them.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together, and begin with what takes longest."""
+    """Begin with what takes longest."""
     here = Path(__file__).parent
-    for item in items:
-        folder = item.path.relative_to(here).parts[0]
-        together = folder if folder == "browser" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
     items.sort(key=lambda item: _turn(item.path.relative_to(here).parts[0]))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route, sync_playwright
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -67,7 +68,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the site, built as ``make site`` builds it, but elsewhere."""
+    """Return the folder of the site, built as ``make site`` builds it, but elsewhere.
+
+    Several processes that run tests at a time share one.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    # The folder above that of one of several processes belongs to all of them.
+    site = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "site"
+    with FileLock(site.with_suffix(".lock")):
+        return site if site.is_dir() else _built(site)
+
+
+def _built(site: Path) -> Path:
     command = ("-c", "from derive.cli import main; main()")
     if not _is_current(EVIDENCE):
         EVIDENCE.parent.mkdir(exist_ok=True)
@@ -76,9 +88,10 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _run(*command, "measure", "--output", ROUNDING)
     # It checks again only what has changed.
     _run(*command, "atlas", "--output", ATLAS)
-    site = tmp_path_factory.mktemp("site")
-    _run("-m", "mkdocs", "build", "--strict", "--site-dir", site)
-    return site
+    # Renamed when it is whole: what another process finds is never half a site.
+    building = site.with_name("building")
+    _run("-m", "mkdocs", "build", "--strict", "--site-dir", building)
+    return building.rename(site)
 
 
 @pytest.fixture(scope="session")

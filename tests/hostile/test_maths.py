@@ -77,6 +77,11 @@ def test_what_reaches_out_is_refused_in_time(latex: str, said: str) -> None:
     assert time.perf_counter() - start < 5
 
 
+@pytest.mark.parametrize("latex", [r"\sqrt{d}", r"\overbrace{x}", r"\vec{x}", r"\xrightarrow{a}"])
+def test_what_is_drawn_has_no_control_characters(latex: str) -> None:
+    Page.of(str(by_hand(latex)))
+
+
 @pytest.mark.parametrize(
     "latex", ["x" * 4000, "x" + "'" * 4000, r"\begin{array}{" + "c" * 4000 + r"}x\end{array}"]
 )
