@@ -17,9 +17,10 @@ from sympy import Expr, Symbol
 
 from derive.coding.pieces import DIALECTS
 from derive.coding.scope import Scope, array_name
-from derive.coding.shapes import lengths_in_letters, same_sizes, size_lines
+from derive.coding.size_lines import size_lines
 from derive.coding.writer import ArrayWriter
 from derive.formula import FormulaError, Mechanism, Stage
+from derive.symbolic_shapes import lengths_in_letters, same_sizes
 
 LONGEST_LINE = 92
 """How long a line of a function's body may be before it is broken."""

@@ -51,9 +51,9 @@ from sympy import (
 )
 
 from derive.brackets import Bracket
-from derive.coding.shapes import same_sizes, symbolic_shapes
 from derive.elements import UnknownNode, split_quotient
 from derive.formula import FormulaError, Largest, Mechanism, Stage, n, n_q, opened
+from derive.symbolic_shapes import same_sizes, symbolic_shapes
 
 
 @dataclass(frozen=True)

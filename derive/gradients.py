@@ -18,7 +18,6 @@ from functools import cache
 
 from sympy import Expr, Indexed, IndexedBase, Integer, Symbol
 
-from derive.binding import Lengths
 from derive.differentiation import Entry, contributions
 from derive.formula import (
     UPPER_LIMIT,
@@ -31,6 +30,7 @@ from derive.formula import (
     p,
 )
 from derive.rewriting import with_letters
+from derive.symbolic_shapes import lengths_in_letters
 from derive.tidying import Tidier
 
 BAR = "bar"
@@ -165,12 +165,7 @@ def _shapes(
     mechanism: Mechanism,
 ) -> tuple[dict[IndexedBase, tuple[Expr, ...]], dict[Symbol, Expr]]:
     """Return the shape of every array in letters, and sizes that are called by another's letter."""
-    same = {symbol: value for symbol, value in mechanism.relations if value.is_Symbol}
-    given = {
-        base: tuple(size.xreplace(same) for size in mechanism.shapes[base])
-        for base in mechanism.inputs
-    }
-    lengths = Lengths(given).assume(same).learn(mechanism.stages)
+    lengths = lengths_in_letters(mechanism)
     shapes = {base: tuple(map(_size, shape)) for base, shape in lengths.shapes.items()}
     known = {size: _size(lengths[size]) for size in UPPER_LIMIT.values() if size in lengths}
     return shapes, {size: other for size, other in known.items() if other != size}

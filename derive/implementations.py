@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 
 from sympy import IndexedBase
 
-from derive.coding.shapes import symbolic_shapes
 from derive.evidence import EvidenceError
 from derive.files import write_aside
 from derive.formula import Mechanism
 from derive.records import STRICT
+from derive.symbolic_shapes import symbolic_shapes
 from derive.variants import ATLAS
 from derive.variants.variant import Variant
 from derive.verdict import Verdict

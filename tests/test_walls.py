@@ -60,6 +60,7 @@ FORMULAS = {
     "sizes.py",
     "small_sizes.py",
     "sum_rules.py",
+    "symbolic_shapes.py",
     "tidying.py",
     "trials.py",
     "variant_properties.py",

@@ -11,8 +11,8 @@ from sympy import Expr, IndexedBase, Symbol, sympify
 
 from derive.binding import Lengths
 from derive.coding.pieces import ATOM, Indices, Kind, Piece
-from derive.coding.shapes import Shape
 from derive.formula import UPPER_LIMIT, Stage
+from derive.symbolic_shapes import Shape
 
 
 class Scope:

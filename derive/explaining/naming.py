@@ -158,7 +158,8 @@ class _Roles:
             if isinstance(bare, Call) and bare.function == "softmax gradient":
                 weights, gradient = (_owner(part) for part in bare.arguments)
                 made = self.plan.formulas.get(weights or "")
-                scores = _owner(_bare(made).arguments[0]) if made is not None else None  # type: ignore[union-attr]
+                softmax = None if made is None else _bare(made)
+                scores = _owner(softmax.arguments[0]) if isinstance(softmax, Call) else None
                 base = self.found.get(scores or "", ("s", ""))[0]
                 self._wish(name, f"d{base}", "gradient")
                 if gradient in self.plan.formulas:

@@ -8,7 +8,7 @@ over their sum, or blocks with running maxima; and nothing is called a softmax t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy
 
@@ -18,7 +18,7 @@ from derive.explaining.meaning import softmax, turned_halves, turned_pairs
 from derive.explaining.numbers import is_one, product
 from derive.explaining.steps import scaled, structural
 from derive.explaining.structure import NOWHERE, Source, Step, Structure, use_size
-from derive.explaining.terms import Fixed, Scaled, Term, Use, View, call, parts, viewed
+from derive.explaining.terms import Call, Fixed, Scaled, Term, Use, View, call, parts, viewed
 from derive.graph import Reference
 from derive.tensors import LOWEST, MINUS_INFINITY, NOT_A_NUMBER, ZERO, Tensor
 
@@ -241,7 +241,7 @@ def softmax_gradient(recogniser: Recogniser, step: Step) -> Term | None:
                 Use(operand.name, step.shape),
                 _shaped(recogniser.use(other), step.shape),
                 shape=step.shape,
-                axis=weights.option("axis"),  # type: ignore[union-attr]
+                axis=weights.option("axis"),
             )
             if recogniser.point.holds(term, value):
                 return term
@@ -257,8 +257,8 @@ def _sums_to_zero(recogniser: Recogniser, value: Tensor[Any], axis: int) -> bool
     return bool(recogniser.point.equal_places(rows, zeros)[known].all())
 
 
-def _is_softmax(term: Term) -> bool:
-    return getattr(term, "function", "") == "softmax" and not term.option("plus_one")  # type: ignore[union-attr]
+def _is_softmax(term: Term) -> TypeGuard[Call]:
+    return isinstance(term, Call) and term.function == "softmax" and not term.option("plus_one")
 
 
 def norm(recogniser: Recogniser, step: Step) -> Term | None:

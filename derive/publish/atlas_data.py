@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Any
 
 from derive.code import source
-from derive.coding.shapes import symbolic_shapes
 from derive.counting import KINDS, operations
 from derive.evidence import PropertyResult
 from derive.examples import BUILT_IN, load
@@ -18,6 +17,7 @@ from derive.publish.entries import entries
 from derive.publish.notation import Latex, Text
 from derive.publish.writing import equation
 from derive.small_sizes import small_sizes
+from derive.symbolic_shapes import symbolic_shapes
 from derive.variants import ATLAS
 from derive.variants.variant import Variant
 from derive.worked import work_out_variant

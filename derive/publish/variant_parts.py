@@ -9,7 +9,6 @@ from markupsafe import Markup
 from sympy import Add, Expr, IndexedBase
 
 from derive.code import source
-from derive.coding.shapes import symbolic_shapes
 from derive.comparing import Pair, compared
 from derive.counting import memory, operations
 from derive.examples import BUILT_IN, Example, load
@@ -23,6 +22,7 @@ from derive.publish.notation import Speech
 from derive.publish.rendering import code, render
 from derive.publish.words import said, say, title_said
 from derive.publish.writing import equation, general
+from derive.symbolic_shapes import symbolic_shapes
 from derive.variants import ATLAS
 from derive.variants.variant import Variant
 from derive.worked import work_out_variant

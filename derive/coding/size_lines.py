@@ -1,43 +1,15 @@
-"""Shapes in letters, and the lines of code that read sizes off the shapes of given arrays."""
+"""The lines of code that read sizes off the shapes of given arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from sympy import Expr, IndexedBase, Symbol, sympify
+from sympy import Expr, IndexedBase, Symbol
 
-from derive.binding import Lengths
 from derive.coding.pieces import ATOM, PRODUCT, Piece
 from derive.formula import FormulaError, Mechanism
-
-Shape = tuple[Expr, ...]
-
-
-def same_sizes(mechanism: Mechanism) -> dict[Symbol, Expr]:
-    """Return the sizes that are called by another's letter, such as n_q = n."""
-    return {symbol: value for symbol, value in mechanism.relations if value.is_Symbol}
-
-
-def given_shapes(mechanism: Mechanism) -> dict[IndexedBase, Shape]:
-    """Return the shapes of the arrays that are given, equal sizes by one letter."""
-    same = same_sizes(mechanism)
-    return {
-        base: tuple(size.xreplace(same) for size in mechanism.shapes[base])
-        for base in mechanism.inputs
-    }
-
-
-def lengths_in_letters(mechanism: Mechanism) -> Lengths:
-    """Return the shape of every array in letters, and what equal sizes are called."""
-    lengths = Lengths(given_shapes(mechanism)).assume(same_sizes(mechanism))
-    return lengths.learn(mechanism.stages)
-
-
-def symbolic_shapes(mechanism: Mechanism) -> dict[IndexedBase, Shape]:
-    """Return the shape of every array in letters, equal sizes by one letter."""
-    lengths = lengths_in_letters(mechanism)
-    return {base: tuple(map(sympify, shape)) for base, shape in lengths.shapes.items()}
+from derive.symbolic_shapes import given_shapes
 
 
 @dataclass(frozen=True)
