@@ -9,7 +9,8 @@ from derive.publish import katex
 from derive.publish.script.executing import page_script
 
 STYLES = ("katex/katex.min.css", "attention.css", "step-through.css")
-SCRIPTS = ("attention.js", "step-through.js")
+SCRIPTS = ("attention.js",)
+"""What a page names; it fetches the others itself, where it needs them."""
 
 
 def asset_files() -> dict[str, bytes]:

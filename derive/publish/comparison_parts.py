@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import combinations
@@ -18,7 +17,7 @@ from derive.publish import maths
 from derive.publish.block import Request
 from derive.publish.lines import rounded
 from derive.publish.notation import Speech
-from derive.publish.rendering import render
+from derive.publish.rendering import json_in_html, render
 from derive.publish.variant_parts import COMPACT_DIGITS
 from derive.publish.writing import equation
 from derive.variants import ATLAS, by_family
@@ -46,7 +45,7 @@ def compare(_request: Request) -> Markup:
         formulas=[{"variant": one.variant, "rows": one.typeset()} for one in numbered.values()],
         families=by_family(),
         sentences=[load(name) for name in BUILT_IN],
-        data=_script_json(data),
+        data=json_in_html(data),
     )
 
 
@@ -107,11 +106,3 @@ def _weights(variant: Variant, name: str) -> list[list[list[str]]]:
     return [
         [[rounded(value, COMPACT_DIGITS) for value in row] for row in block] for block in blocks
     ]
-
-
-def _script_json(data: Any) -> Markup:
-    """Return JSON that can stand inside a script element: nothing in it can end the element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - no markup is left in it

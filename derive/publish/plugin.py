@@ -16,7 +16,6 @@ from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-from mkdocs.utils import get_relative_url
 from pymdownx.inlinehilite import InlineHiliteException
 from pymdownx.superfences import SuperFencesException
 
@@ -43,7 +42,6 @@ STYLES = (
     f"{ASSETS}/step-through.css",
 )
 SCRIPT = f"{ASSETS}/attention.js"
-COMPARISON = f"{ASSETS}/compare.js"
 """The script of the pages on which two mechanisms stand side by side; no other page loads it."""
 
 STEPS = f"{ASSETS}/step-through.js"
@@ -143,14 +141,6 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         named = path.relative_to(self.folder.resolve()) if within else Path(page.file.src_uri)
         self.fences.page, self.fences.page_source = named.as_posix(), page.file.content_string
         return atlas_pages.with_anchors(markdown)
-
-    def on_post_page(self, output: str, *, page: Page, **kwargs: Any) -> str:
-        """Add the scripts of the comparison, and of the part that answers, where there is one."""
-        for mark, script in (("attn-compare", COMPARISON), ("attn-walk", STEPS)):
-            if f'<section class="attn {mark}"' in output:
-                address = get_relative_url(script, page.url)
-                output = output.replace("</body>", f'<script src="{address}"></script></body>')
-        return output
 
     def on_serve(self, server: LiveReloadServer, **kwargs: Any) -> LiveReloadServer:
         """Watch the sentence files that fences name: a change of one shows at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -41,3 +42,11 @@ def code(source: str, language: str = "python") -> Markup:
     lines = highlight(source.rstrip("\n"), get_lexer_by_name(language), HtmlFormatter(nowrap=True))
     marked = Markup(lines)  # noqa: S704 - Pygments escapes the source
     return Markup('<div class="highlight"><pre><code>{}</code></pre></div>').format(marked)
+
+
+def json_in_html(data: Any) -> Markup:
+    """Return data as JSON for an element: nothing in it can end the element or a line."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - what could be markup was replaced

@@ -8,7 +8,6 @@ and before a page is made every formula that its reader can reach is run and com
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -24,7 +23,7 @@ from derive.formula import D, K, Mechanism, Q, Stage, V, a, m, opened, s, z
 from derive.publish import maths
 from derive.publish.block import Request
 from derive.publish.notation import Latex, Speech
-from derive.publish.rendering import render
+from derive.publish.rendering import json_in_html, render
 from derive.publish.script.executing import check_script, reachable, works_in_floats
 from derive.publish.script.formulas import switches_of
 from derive.publish.sentence_parts import SentencePage
@@ -125,7 +124,7 @@ def step_through(request: Request) -> Markup:
         projected=own.projections is not None,
         formulas=formulas.typeset,
         data=_script_data(request, page, formulas),
-        words=_script_words(),
+        words=json_in_html(_script_words()),
     )
 
 
@@ -273,11 +272,3 @@ def _script_words() -> dict[str, Any]:
         "normalisers": {name: words[f"walk.normaliser-{name}"] for name in NORMALISERS},
         **{name: words[key] for name, key in SCRIPT_WORDS.items()},
     }
-
-
-def json_in_html(data: Any) -> Markup:
-    """Return data as JSON for a script element: nothing in it can end the element or a line."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - what could be markup was replaced

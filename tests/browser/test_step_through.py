@@ -101,15 +101,18 @@ class _Silent(http.server.SimpleHTTPRequestHandler):
         """Keep the test's output free of requests."""
 
 
-def _built(folder: Path, theme: str) -> Path:
+def _built(folder: Path, theme: str, more: str = "", address: str = "") -> Path:
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
 
-    (folder / "docs").mkdir()
+    (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs" / "index.md").write_text(PAGE + HOSTILE, encoding="utf-8")
     configuration = folder / "mkdocs.yml"
     configuration.write_text(
-        CONFIGURATION.format(theme=theme) + (PALETTE if theme == "material" else OFFLINE)
+        CONFIGURATION.format(theme=theme)
+        + (PALETTE if theme == "material" else OFFLINE)
+        + more
+        + (f"site_url: {address}/\n" if address else "")
     )
     config = load_config(str(configuration), strict=True, site_dir=str(folder / "site"))
     config.plugins.on_startup(command="build", dirty=False)
@@ -419,3 +422,23 @@ def test_an_edit_is_followed_at_once(steps: Locator) -> None:
         }"""
     )
     assert spent < AT_ONCE, f"{spent:.1f} ms"
+
+
+def test_it_answers_where_a_theme_changes_pages_without_loading_them(
+    open_page: OpenPage, serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    address = serve(tmp_path / "site")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "plain.md").write_text("# Plain\n")
+    other = PAGE.replace("journey", "jim-john").replace("# Steps", "# Other")
+    (tmp_path / "docs" / "other.md").write_text(other)
+    _built(tmp_path, "material", "  features: [navigation.instant]\n", address)
+    page = open_page(base_url=address)
+    page.goto("/plain/")
+    page.evaluate("window.theSamePage = true")
+    for title, key in (("Steps", "journey"), ("Other", "jim-john"), ("Steps", "journey")):
+        page.locator("nav.md-nav--primary").get_by_role("link", name=title).click()
+        steps = _steps(page, key)
+        steps.locator("table input[inputmode]").nth(1).fill("3")
+        _check(steps, _edited(load(key), 0, 1, "3"), Composition())
+    assert page.evaluate("window.theSamePage")

@@ -19,6 +19,7 @@ from derive.errors import InputError
 from derive.examples import Example, example_from, load
 from derive.formula import Choice, Mechanism, Stage, a, i, j, s
 from derive.publish.fence import Fences
+from derive.publish.rendering import json_in_html
 from derive.publish.script.emitting import emitted
 from derive.publish.script.executing import (
     ScriptError,
@@ -28,7 +29,6 @@ from derive.publish.script.executing import (
     worked_script,
 )
 from derive.publish.script.formulas import all_switches, formulas_script
-from derive.publish.step_through_parts import json_in_html
 from derive.sentence_file import SentenceFile
 
 ALL_SCRIPTS_OF_A_PAGE = 20_000

@@ -249,7 +249,7 @@ def _text(page: str) -> str:
     """Return what a page says to a reader or a screen reader; code and drawn maths left out."""
     page = re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL)
     page = re.sub(r'<span lang="en">.*?</span>', "", page)
-    page = re.sub(r'<script type="application/json" class="attn-walk-data">.*?</script>', "", page)
+    page = re.sub(r'<template class="attn-walk-data">.*?</template>', "", page)
     page = _WORDS.sub(lambda found: "\n".join(_values(json.loads(found[1]))), page)
     page = _DRAWN.sub("", page)
     page = re.sub(r"</(?:div|li|p|td|th|caption)>", "\n", page)
@@ -263,7 +263,7 @@ def _values(words: dict[str, Any] | str) -> list[str]:
     return [text for inner in words.values() for text in _values(inner)]
 
 
-_WORDS = re.compile(r'<script type="application/json" class="attn-walk-words">(.*?)</script>')
+_WORDS = re.compile(r'<template class="attn-walk-words">(.*?)</template>')
 _DRAWN = re.compile(r'<span aria-hidden="true">(<span class="katex.*?)</span></(?:var|div)>', re.S)
 
 
@@ -314,7 +314,7 @@ def test_the_words_of_the_script_are_the_same_phrases_in_every_language() -> Non
     assert len(asked) > 25
     for name in BUILT_IN:
         page = str(Fences(language=name).render(f"{SENTENCE}show: [step-through]"))
-        found = re.search(r'class="attn-walk-words">(.*?)</script>', page)
+        found = re.search(r'class="attn-walk-words">(.*?)</template>', page)
         assert found is not None
         words = json.loads(found[1])
         assert asked <= words.keys()

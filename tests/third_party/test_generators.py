@@ -48,8 +48,8 @@ def _check(folder: Path) -> None:
     assert 'class="katex"' in html
     assert 'class="attn attn-walk' in html
     named = re.findall(r'(?:href|src)="(?:\./)?(assets/attention/[^"]+)"', html)
-    assert any(name.endswith("step-through.js") for name in named)
-    for name in named:
+    assert any(name.endswith("attention.js") for name in named)
+    for name in (*named, "assets/attention/step-through.js"):
         assert (folder / "site" / name).is_file(), name
 
 

@@ -74,7 +74,29 @@
       else target.removeAttribute("tabindex");
     }
   });
-  for (const formula of document.querySelectorAll("div.attn-math")) sized.observe(formula);
+
+  // What only some pages need is fetched where it is needed: from beside this script.
+  const PARTS = { ".attn-walk": "step-through.js", ".attn-compare": "compare.js" };
+  const address = document.currentScript?.src;
+  const fetched = new Set();
+
+  function fetchFor(part, script) {
+    if (!address || fetched.has(script) || !document.querySelector(part)) return;
+    fetched.add(script);
+    const element = document.createElement("script");
+    element.src = new URL(script, address).href;
+    document.head.append(element);
+  }
+
+  function start() {
+    for (const formula of document.querySelectorAll("div.attn-math")) sized.observe(formula);
+    for (const [part, script] of Object.entries(PARTS)) fetchFor(part, script);
+  }
+
+  // A theme that changes pages without loading them tells when it has.
+  if (globalThis.document$) globalThis.document$.subscribe(start);
+  else if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
 
   document.addEventListener("keydown", (event) => {
     const button = event.target.closest(".attn-heat button");

@@ -44,7 +44,7 @@
   }
 
   function start(section) {
-    const data = JSON.parse(section.querySelector(".attn-data").textContent);
+    const data = JSON.parse(section.querySelector(".attn-data").content.textContent);
     const form = section.querySelector(".attn-choose");
     const sides = section.querySelector(".attn-sides");
     const article = (key) => sides.querySelector(`[data-key="${key}"]`);
@@ -102,5 +102,14 @@
     show();
   }
 
-  for (const section of document.querySelectorAll(".attn-compare")) start(section);
+  function startAll() {
+    for (const section of document.querySelectorAll(".attn-compare:not([data-live])")) {
+      section.dataset.live = "";
+      start(section);
+    }
+  }
+
+  // A theme that changes pages without loading them tells when it has.
+  if (globalThis.document$) globalThis.document$.subscribe(startAll);
+  else startAll();
 })();

@@ -62,8 +62,9 @@
   class StepThrough {
     constructor(section) {
       this.section = section;
-      this.data = JSON.parse(section.querySelector(".attn-walk-data").textContent);
-      this.words = JSON.parse(section.querySelector(".attn-walk-words").textContent);
+      const read = (part) => JSON.parse(section.querySelector(part).content.textContent);
+      this.data = read(".attn-walk-data");
+      this.words = read(".attn-walk-words");
       this.typeset = [...section.querySelector(".attn-walk-formulas").children];
       this.state = this.initial();
       this.status = element("p", { class: "attn-walk-status", role: "status" });
@@ -72,7 +73,7 @@
       section.append(this.live);
       this.build();
       this.readLink();
-      addEventListener("hashchange", () => this.readLink());
+      addEventListener("hashchange", () => { if (section.isConnected) this.readLink(); });
     }
 
     say(key, values = {}) {
