@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,29 +24,16 @@ from derive.evidence import Evidence, EvidenceError
 from derive.examples import BUILT_IN
 from derive.properties import STATED
 from derive.publish import atlas_pages, katex
+from derive.publish.assets_folder import SCRIPTS, STYLES, katex_files, own_files
 from derive.publish.context import Maths
 from derive.publish.fence import Fences
 from derive.publish.kept import Kept
-from derive.publish.script.executing import page_script
 from derive.publish.words import chosen, of_site
 from derive.rounding_evidence import OURS, RoundingEvidence
 
 log = get_plugin_logger("attention")
 
 ASSETS = "assets/attention"
-STYLES = (
-    f"{ASSETS}/katex/katex.min.css",
-    f"{ASSETS}/attention.css",
-    f"{ASSETS}/atlas.css",
-    f"{ASSETS}/step-through.css",
-)
-SCRIPT = f"{ASSETS}/attention.js"
-"""The script of the pages on which two mechanisms stand side by side; no other page loads it."""
-
-STEPS = f"{ASSETS}/step-through.js"
-"""The script of the pages that answer; no other page loads it."""
-
-OURS_TO_COPY = ("attention.css", "atlas.css", "step-through.css", "attention.js", "compare.js")
 
 
 class AttentionConfig(Config):
@@ -112,18 +98,15 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
         if config.nav is not None:
             config.nav, self.atlas = atlas_pages.expanded(config.nav)
         own = self.fences.typeset == "katex"
-        config.extra_css[:0] = [style for style in STYLES if own or "/katex/" not in style]
-        config.extra_javascript.append(SCRIPT)
+        styles = [style for style in STYLES if own or not style.startswith("katex/")]
+        config.extra_css[:0] = [f"{ASSETS}/{style}" for style in styles]
+        config.extra_javascript += [f"{ASSETS}/{script}" for script in SCRIPTS]
         return config
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         """Add the style, the script and KaTeX's style and fonts to the site."""
-        for name in OURS_TO_COPY:
-            content = (package_files("derive.publish") / "assets" / name).read_text(
-                encoding="utf-8"
-            )
+        for name, content in own_files().items():
             files.append(File.generated(config, f"{ASSETS}/{name}", content=content))
-        files.append(File.generated(config, STEPS, content=page_script()))
         if self.fences.typeset == "katex":
             self._add_katex(files, config)
         if self.atlas is not None:
@@ -178,14 +161,12 @@ class AttentionPlugin(BasePlugin[AttentionConfig]):
 
     def _add_katex(self, files: Files, config: MkDocsConfig) -> None:
         try:
-            typesetter = katex.assets()
+            found = katex_files()
         except katex.KatexMissing as error:
             told = f"{error} Or leave maths to your site's script: maths: arithmatex"
             raise PluginError(told) from None
-        wanted = [typesetter / "katex.min.css", typesetter / "LICENSE"]
-        wanted += sorted((typesetter / "fonts").glob("*.woff2"))
-        for path in wanted:
-            target = f"{ASSETS}/katex/{path.relative_to(typesetter).as_posix()}"
+        for name, path in found.items():
+            target = f"{ASSETS}/{name}"
             files.append(File.generated(config, target, abs_src_path=str(path)))
 
 
