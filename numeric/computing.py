@@ -149,9 +149,11 @@ def _generated_stages(mechanism: Mechanism, library: ModuleType, given: Arrays) 
 
 
 def _worked_stages(mechanism: Mechanism, example: Example) -> Arrays:
-    own = example.settings.composition(example.shape[1], example.where)
-    is_own = own.mechanism == mechanism
-    worked = work_out_composed(example, own) if is_own else work_out(example, mechanism)
+    if mechanism.inputs == (x,):
+        worked = work_out(example, mechanism)
+    else:
+        own = example.settings.composition(example.shape[1], example.where)
+        worked = work_out_composed(example, own)
     convert = numpy.vectorize(_rounded, otypes=[object])
     return {stage.array: convert(worked[stage.array]) for stage in mechanism.stages}
 

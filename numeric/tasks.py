@@ -11,7 +11,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,6 +173,10 @@ def load(target: str) -> Subject:
     return _made(found, target) if _is_factory(found) else Subject(found)
 
 
+_loaded: dict[str, Any] = {}
+"""Modules of files, by name: they stand in ``sys.modules``, and are not what an import finds."""
+
+
 def _module(place: str, target: str) -> Any:
     directory = str(Path.cwd())
     if directory not in sys.path:
@@ -181,6 +184,8 @@ def _module(place: str, target: str) -> Any:
     try:
         if place.endswith(".py"):
             return _file(Path(place), target)
+        if place in _loaded and sys.modules.get(place) is _loaded[place]:
+            del sys.modules[place]
         return importlib.import_module(place)
     except InputError:
         raise
@@ -198,13 +203,14 @@ def _module(place: str, target: str) -> Any:
 def _file(path: Path, target: str) -> Any:
     if not path.is_file():
         raise InputError(target, "", "there is no such file", "give the path of a Python file")
-    # Two files may have one name, also that of an installed module: each is a module of its own.
-    name = f"{path.stem}_{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    name = path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(target, "", "it is not a Python file", "give the path of one")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    # Some of Python finds a module by its name; one that can be imported under it goes before.
+    if sys.modules.get(name) is _loaded.get(name):
+        sys.modules[name] = _loaded[name] = module
     spec.loader.exec_module(module)
     return module
 

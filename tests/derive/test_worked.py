@@ -126,10 +126,13 @@ def test_a_score_too_large_for_an_exponential_is_refused():
 
 
 def test_numbers_beyond_float64_are_refused_as_floats():
-    worked = work_out(sentence(("1e120",)), RAW)
-    assert worked.floats(s) == [[1e240]]
+    assert work_out(sentence(("1e100",)), RAW).floats(s) == [[1e200]]
     with pytest.raises(InputError, match="an entry of z is larger than float64 can hold"):
-        worked.floats(z)
+        work_out(sentence(("1e120",)), RAW)
+    worked = work_out(sentence(("30",)), SOFTMAX)
+    assert worked.floats(a) == [[1.0]]
+    with pytest.raises(InputError, match="an entry of D is larger than float64 can hold"):
+        worked.floats(D)
 
 
 def test_a_large_score_has_an_exact_exponential():

@@ -299,3 +299,13 @@ def test_what_cannot_be_explained_is_one_line(arguments, words):
     result = explain(*arguments)
     assert result.exit_code == 2, result.output
     assert words in result.output
+
+
+def test_files_of_one_name_and_a_module_of_that_name_stay_apart(tmp_path):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        text = f'def found(query):\n    return "{folder}"\n'
+        (tmp_path / folder / "mine.py").write_text(text, encoding="utf-8")
+    for folder in ("here", "there", "here"):
+        assert load(f"{tmp_path}/{folder}/mine.py:found").function(None) == folder
+    assert load("mine:attention").function.__module__ == "mine"
