@@ -21,7 +21,7 @@ OpenPage = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 
 
-@pytest.mark.parametrize("key", one_in(3, ATLAS))
+@pytest.mark.parametrize("key", one_in(6, ATLAS))
 def test_every_mechanism_has_its_page(open_page: OpenPage, key: str) -> None:
     page = open_page(viewport=PHONE)
     page.goto(f"/atlas/{key}/")
