@@ -241,10 +241,10 @@ ENCODINGS = ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-32", "
 
 FILES = st.one_of(
     st.binary(max_size=200),
-    st.tuples(st.one_of(BROKEN, RIGHT.map(json.dumps)), st.sampled_from(ENCODINGS)).map(
+    st.tuples(st.one_of(BROKEN, SENTENCES.map(json.dumps)), st.sampled_from(ENCODINGS)).map(
         lambda pair: pair[0].encode(pair[1], "replace")
     ),
-    st.tuples(RIGHT.map(json.dumps), st.integers(0, 400), st.binary(max_size=4)).map(
+    st.tuples(SENTENCES.map(json.dumps), st.integers(0, 400), st.binary(max_size=4)).map(
         lambda parts: parts[0].encode()[: parts[1]] + parts[2] + parts[0].encode()[parts[1] :]
     ),
 )
