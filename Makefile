@@ -68,11 +68,11 @@ $(ROUNDING): $(CHECKED_CODE) $(VENV)/.site
 	$(BIN)/derive measure --output $@
 
 .PHONY: test
-test: $(VENV)/.katex $(VENV)/.test $(EVIDENCE) $(ATLAS) $(ROUNDING) ## run the tests, the browser tests included
+test: $(VENV)/.katex $(VENV)/.test $(EVIDENCE) $(ATLAS) $(ROUNDING) ## run the tests, those of the part that answers in a browser included
 	$(BIN)/pytest $(TOGETHER) $(ARGS)
 
 .PHONY: third-party
-third-party: $(VENV)/.katex $(VENV)/.third-party $(EVIDENCE) $(ATLAS) $(ROUNDING) ## prove other people's attention modules, and run the tests that take long
+third-party: $(VENV)/.katex $(VENV)/.third-party $(EVIDENCE) $(ATLAS) $(ROUNDING) ## prove other people's attention modules, and run the tests that take long: the whole site in a browser
 	$(BIN)/pytest -m "third_party or slow" $(TOGETHER) $(ARGS)
 
 .PHONY: fuzz

@@ -30,8 +30,8 @@ def _seeded() -> None:
 
 FIRST = (
     "browser/test_atlas.py",
+    "browser/test_step_through.py",
     "variants/test_claims.py",
-    "browser/test_site.py",
     "third_party",
     "browser",
     "prover",

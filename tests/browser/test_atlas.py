@@ -15,13 +15,15 @@ from derive.publish.lines import rounded
 from derive.theorems import THEOREMS
 from derive.variants import ATLAS
 from derive.worked import work_out_variant
-from tests.sampling import one_in
+
+# The whole site is built for these, which takes minutes.
+pytestmark = pytest.mark.slow
 
 OpenPage = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 
 
-@pytest.mark.parametrize("key", one_in(6, ATLAS))
+@pytest.mark.parametrize("key", ATLAS)
 def test_every_mechanism_has_its_page(open_page: OpenPage, key: str) -> None:
     page = open_page(viewport=PHONE)
     page.goto(f"/atlas/{key}/")

@@ -16,7 +16,9 @@ from derive.examples import load
 from derive.formula import a, s, x, z
 from derive.publish.lines import rounded
 from derive.worked import work_out
-from tests.sampling import one_in
+
+# The whole site is built for these, which takes minutes.
+pytestmark = pytest.mark.slow
 
 OpenPage = Callable[..., Page]
 
@@ -57,7 +59,7 @@ PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 JOURNEY_WEIGHTS = ("0.1385", "0.2379", "0.2333", "0.1240", "0.1082", "0.1581")
 
 
-@pytest.mark.parametrize("address", one_in(2, PAGES))
+@pytest.mark.parametrize("address", PAGES)
 def test_nothing_runs_off_sideways(page: Page, address: str) -> None:
     page.goto(address)
     for scheme, viewport in (("light", DESKTOP), ("light", PHONE), ("dark", PHONE)):
@@ -70,7 +72,7 @@ def test_nothing_runs_off_sideways(page: Page, address: str) -> None:
         assert page.locator("h1").first.is_visible()
 
 
-@pytest.mark.parametrize("address", one_in(4, PAGES))
+@pytest.mark.parametrize("address", PAGES)
 def test_axe_finds_no_violation(page: Page, address: str) -> None:
     page.goto(address)
     # The proofs of all theorems at once take long; those of other pages are made in the same way.
@@ -81,10 +83,7 @@ def test_axe_finds_no_violation(page: Page, address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    one_in(
-        3,
-        ["/", "/jim-john/", "/formulas/", "/evidence/", "/measured/", "/atlas/", "/atlas/causal/"],
-    ),
+    ["/", "/jim-john/", "/formulas/", "/evidence/", "/measured/", "/atlas/", "/atlas/causal/"],
 )
 def test_colours_are_readable_in_the_dark(open_page: OpenPage, address: str) -> None:
     page = open_page(color_scheme="dark")
