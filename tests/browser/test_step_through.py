@@ -434,7 +434,10 @@ def test_it_answers_where_a_theme_changes_pages_without_loading_them(
     (tmp_path / "docs" / "other.md").write_text(other)
     _built(tmp_path, "material", "  features: [navigation.instant]\n", address)
     page = open_page(base_url=address)
-    page.goto("/plain/")
+    # The theme takes links over once it has read which pages there are.
+    with page.expect_response("**/sitemap.xml"):
+        page.goto("/plain/")
+    page.wait_for_load_state("networkidle")
     page.evaluate("window.theSamePage = true")
     for title, key in (("Steps", "journey"), ("Other", "jim-john"), ("Steps", "journey")):
         page.locator("nav.md-nav--primary").get_by_role("link", name=title).click()
