@@ -31,6 +31,7 @@ class Bracket(Expr):
 
     def __new__(cls, left: Expr | int, right: Expr | int) -> Expr:
         """Make [left relation right]; it is 1 or 0 at once where both sides are numbers."""
+        # Strictly: a text is refused and never evaluated.
         left, right = sympify(left, strict=True), sympify(right, strict=True)
         if left.is_Rational and right.is_Rational:
             return Integer(1) if bool(cls.holds(left, right)) else S.Zero

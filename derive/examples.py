@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from derive.decimals import Number, Rows, values_of
 from derive.displayed import Displayed
@@ -19,6 +19,9 @@ from derive.errors import InputError
 from derive.sentence_file import SentenceFile, read_sentence
 from derive.settings import Settings
 from derive.visible import quoted, shortened
+
+if TYPE_CHECKING:
+    from derive.composition import Composition
 
 BUILT_IN = ("jim-john", "journey")
 
@@ -52,6 +55,13 @@ class Example(Displayed):
     def where(self) -> str:
         """What an error message calls this sentence: its file, or its name."""
         return self.origin or self.name
+
+    def composition(self) -> Composition:
+        """Return the attention that the sentence's file describes; softmax where it says nothing.
+
+        Raises ``InputError`` for settings that contradict each other or do not fit the vectors.
+        """
+        return self.settings.composition(self.shape[1], self.where)
 
     def array(self, convert: Any = lambda value: value) -> Any:
         """Return the vectors as an (n, d) object array, each value put through ``convert``."""

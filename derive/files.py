@@ -57,7 +57,7 @@ def write_new(path: Path, text: str, *, force: bool) -> None:
     write_aside(path, text)
 
 
-def write_aside(path: Path, text: str) -> None:
+def write_aside(path: Path, content: str | bytes) -> None:
     """Write to a file beside ``path`` and rename it: no reader ever sees half of it.
 
     A link stays a link: the file that it names is written. A file that is replaced keeps its
@@ -67,10 +67,11 @@ def write_aside(path: Path, text: str) -> None:
         target = Path(os.path.realpath(path))
         aside = target.with_name(f".{secrets.token_hex(8)}.part")
         # A file of that name that somebody has put there is neither written nor removed.
-        stream = aside.open("x", encoding="utf-8", newline="\n")
+        raw = content.encode() if isinstance(content, str) else content
+        stream = aside.open("xb")
         try:
             with stream:
-                stream.write(text)
+                stream.write(raw)
             with suppress(FileNotFoundError):
                 aside.chmod(stat.S_IMODE(target.stat().st_mode))
             aside.replace(target)

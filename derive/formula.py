@@ -41,7 +41,7 @@ def array(name: str) -> IndexedBase:
 n_q, n, d, d_v = _size("n_q"), _size("n"), _size("d"), _size("d_v")
 n_b, n_h, n_g, n_p = _size("n_b"), _size("n_h"), _size("n_g"), _size("n_p")
 d_e, d_f = _size("d_e"), _size("d_f")
-i, j, l, k, c = _index("i"), _index("j"), _index("l"), _index("k"), _index("c")  # noqa: E741
+i, j, l, k, c = _index("i"), _index("j"), _index("l"), _index("k"), _index("c")  # noqa: E741 - what books call it
 b, h, g, e, f, p = (_index(letter) for letter in "bhgefp")
 
 x, Q, K, V = array("x"), array("Q"), array("K"), array("V")

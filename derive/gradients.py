@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from sympy import Expr, Indexed, IndexedBase, Integer, Symbol
+from sympy import Expr, Indexed, IndexedBase, Symbol
 
 from derive.differentiation import Entry, contributions
 from derive.formula import (
@@ -30,7 +30,7 @@ from derive.formula import (
     p,
 )
 from derive.rewriting import with_letters
-from derive.symbolic_shapes import lengths_in_letters
+from derive.symbolic_shapes import expression, lengths_in_letters
 from derive.tidying import Tidier
 
 BAR = "bar"
@@ -166,13 +166,9 @@ def _shapes(
 ) -> tuple[dict[IndexedBase, tuple[Expr, ...]], dict[Symbol, Expr]]:
     """Return the shape of every array in letters, and sizes that are called by another's letter."""
     lengths = lengths_in_letters(mechanism)
-    shapes = {base: tuple(map(_size, shape)) for base, shape in lengths.shapes.items()}
-    known = {size: _size(lengths[size]) for size in UPPER_LIMIT.values() if size in lengths}
+    shapes = {base: tuple(map(expression, shape)) for base, shape in lengths.shapes.items()}
+    known = {size: expression(lengths[size]) for size in UPPER_LIMIT.values() if size in lengths}
     return shapes, {size: other for size, other in known.items() if other != size}
-
-
-def _size(length: int | Expr) -> Expr:
-    return length if isinstance(length, Expr) else Integer(length)
 
 
 def _active(mechanism: Mechanism) -> frozenset[IndexedBase]:

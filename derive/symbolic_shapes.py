@@ -5,7 +5,7 @@ Sizes that a mechanism declares equal, such as n_q = n, are called by one letter
 
 from __future__ import annotations
 
-from sympy import Expr, IndexedBase, Symbol, sympify
+from sympy import Expr, IndexedBase, Integer, Symbol
 
 from derive.binding import Lengths
 from derive.formula import Mechanism
@@ -36,4 +36,9 @@ def lengths_in_letters(mechanism: Mechanism) -> Lengths:
 def symbolic_shapes(mechanism: Mechanism) -> dict[IndexedBase, Shape]:
     """Return the shape of every array in letters, equal sizes by one letter."""
     lengths = lengths_in_letters(mechanism)
-    return {base: tuple(map(sympify, shape)) for base, shape in lengths.shapes.items()}
+    return {base: tuple(map(expression, shape)) for base, shape in lengths.shapes.items()}
+
+
+def expression(length: int | Expr) -> Expr:
+    """Return a length as an expression, whether it is known as a number or in letters."""
+    return length if isinstance(length, Expr) else Integer(length)

@@ -57,12 +57,7 @@ class Worked(Displayed):
         except OverflowError:
             nearest = None
         if nearest is None or not isfinite(nearest).all():
-            raise InputError(
-                self.example.where,
-                "vectors",
-                f"an entry of {base} is larger than float64 can hold",
-                "scale the vectors down",
-            )
+            raise _too_large(self.example, base)
         return nearest.tolist()
 
 
@@ -148,12 +143,12 @@ def _check_range(example: Example, arrays: Mapping[IndexedBase, Any]) -> None:
     """Refuse what no page, drawing or other program can hold; a denominator may be any number."""
     for base in (Q, K, V, s, a, z):
         if base in arrays and any(abs(value) > sys.float_info.max for value in arrays[base].flat):
-            raise InputError(
-                example.where,
-                "vectors",
-                f"an entry of {base} is larger than float64 can hold",
-                "scale the vectors down",
-            )
+            raise _too_large(example, base)
+
+
+def _too_large(example: Example, base: IndexedBase) -> InputError:
+    problem = f"an entry of {base} is larger than float64 can hold"
+    return InputError(example.where, "vectors", problem, "scale the vectors down")
 
 
 def _converted(entries: Any, algebra: Exact | Decimal) -> Any:

@@ -152,8 +152,7 @@ def _worked_stages(mechanism: Mechanism, example: Example) -> Arrays:
     if mechanism.inputs == (x,):
         worked = work_out(example, mechanism)
     else:
-        own = example.settings.composition(example.shape[1], example.where)
-        worked = work_out_composed(example, own)
+        worked = work_out_composed(example, example.composition())
     convert = numpy.vectorize(_rounded, otypes=[object])
     return {stage.array: convert(worked[stage.array]) for stage in mechanism.stages}
 

@@ -34,8 +34,7 @@ def exact_inputs(mechanism: Mechanism, example: Example) -> dict[IndexedBase, An
     values = numpy.hstack([vectors[::-1], positions])
     arrays = {x: vectors, K: vectors, V: values, Q: vectors[queried]}
     if W_q in mechanism.inputs:
-        own = example.settings.composition(example.shape[1], example.where)
-        arrays |= own.given()
+        arrays |= example.composition().given()
     return {base: arrays[base] for base in mechanism.inputs}
 
 

@@ -39,7 +39,7 @@ def own_computations(example: Example) -> Iterator[Computation]:
 
     There is none where the file asks for one of the notes' mechanisms, which are compared anyway.
     """
-    composition = own_composition(example)
+    composition = example.composition()
     mechanism = composition.mechanism
     if mechanism in MECHANISMS.values():
         return
@@ -52,11 +52,6 @@ def own_computations(example: Example) -> Iterator[Computation]:
         yield by_torch(composition, precision)
     yield lambdified(name, mechanism, "mpmath", decimal_digits(DIGITS))
     yield as_shown(name, mechanism)
-
-
-def own_composition(example: Example) -> Composition:
-    """Return the attention that the sentence's file describes, as far as it describes one."""
-    return example.settings.composition(example.shape[1], example.where)
 
 
 def by_torch(composition: Composition, precision: Precision) -> Computation:

@@ -183,6 +183,7 @@ def _limit(weight: Expr, end: Expr) -> Expr | None:
     try:
         return limit(weight, BETA, end)
     except NotImplementedError:
+        # So SymPy says that it knows no way to this limit, which says nothing about the claim.
         return None
 
 

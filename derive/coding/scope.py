@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sympy import Expr, IndexedBase, Symbol, sympify
+from sympy import Expr, IndexedBase, Symbol
 
 from derive.binding import Lengths
 from derive.coding.pieces import ATOM, Indices, Kind, Piece
 from derive.formula import UPPER_LIMIT, Stage
-from derive.symbolic_shapes import Shape
+from derive.symbolic_shapes import Shape, expression
 
 
 class Scope:
@@ -66,8 +66,8 @@ class Scope:
         """Return how far an index counts, in letters."""
         length = self._indices[index]
         if length is not None:
-            return length if self.lengths is None else sympify(self.lengths.length(length))
-        assert self._stage is not None  # noqa: S101 - set before any index is
+            return length if self.lengths is None else expression(self.lengths.length(length))
+        assert self._stage is not None  # noqa: S101 - an index is asked for within a stage alone
         place = self._stage.target.indices.index(index)
         shape = self.shape(self._stage.array) or self._stage.shape
         return shape[place] if shape else UPPER_LIMIT[index]
@@ -76,7 +76,7 @@ class Scope:
         """Return the shape of an array in letters; None where no mechanism says it."""
         if self.lengths is None:
             return None
-        return tuple(map(sympify, self.lengths.shapes[base]))
+        return tuple(map(expression, self.lengths.shapes[base]))
 
     def difference(self, length: Expr, other: Expr) -> Expr:
         """Return by how much two lengths differ, given the relations: of d and 2 n_p, zero."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
+from derive.files import write_aside
 from derive.publish import katex
 from derive.publish.script.executing import page_script
 
@@ -38,12 +39,10 @@ def katex_files() -> Mapping[str, Path]:
 
 def write_assets(folder: Path) -> int:
     """Write the files into ``folder``, which is made where it is not there; return how many."""
-    found = {name: text.encode() for name, text in own_files().items()}
+    found: dict[str, str | bytes] = {**own_files()}
     found |= {name: path.read_bytes() for name, path in katex_files().items()}
     for name, content in found.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.part")
-        aside.write_bytes(content)
-        aside.replace(path)
+        write_aside(path, content)
     return len(found)

@@ -18,7 +18,6 @@ from derive.errors import InputError
 from derive.examples import Example
 from derive.publish.fence import Fences
 from derive.publish.sentence_page import Format, SentencePage
-from derive.settings import Settings
 from derive.visible import straight, visible
 
 LONGEST_LINE = 700
@@ -170,8 +169,7 @@ def check_latex(latex: str) -> None:
 
 def page_of(example: Example, format_: Format) -> str:
     """Return a sentence's page in a format, with the attention that its file says."""
-    settings: Settings = example.settings
-    attention = settings.composition(example.shape[1], example.where)
+    attention = example.composition()
     return SentencePage(example, example.query, attention).write(format_)
 
 

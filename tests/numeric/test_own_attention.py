@@ -14,7 +14,7 @@ from derive.composition import Composition
 from derive.evidence import REFUTED, SKIPPED, WITHIN_BOUND
 from derive.examples import Example, example_from
 from derive.sentence_file import SentenceFile
-from numeric.own_attention import by_torch, own_composition, own_computations
+from numeric.own_attention import by_torch, own_computations
 from numeric.precision import FLOAT32, FLOAT64
 from numeric.verification import check
 
@@ -63,7 +63,7 @@ def test_every_way_stays_within_its_bound(
 @pytest.mark.parametrize("precision", [FLOAT64, FLOAT32], ids=lambda precision: precision.name)
 def test_another_attention_than_the_file_describes_is_refuted(wrong: Any, precision: Any) -> None:
     example = sentence(mask="causal", scale="0.3", projections="small")
-    right = own_composition(example)
+    right = example.composition()
     way = by_torch(right, precision)
     other = by_torch(replace(right, **wrong), precision)
     rows = check(example, [replace(way, stages=other.stages)])
