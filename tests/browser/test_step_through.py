@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -220,6 +221,17 @@ def test_each_step_shows_its_lines(steps: Locator) -> None:
         assert button.get_attribute("aria-current") == "step"
         assert line in steps.locator(".attn-walk-stage .attn-lines").inner_text()
         assert steps.locator(".attn-walk-stage .katex").first.is_visible()
+
+
+def test_an_equals_sign_stands_where_every_number_shown_is_exact(steps: Locator) -> None:
+    lines = steps.locator(".attn-walk-stage .attn-lines")
+    assert "0.55·0.43 + 0.87·0.15 + 0.66·0.89 = 0.9544" in lines.inner_text()
+    steps.get_by_label("Causal mask").check()
+    steps.get_by_role("combobox").select_option(index=0)
+    steps.get_by_label("Projections").check()
+    steps.get_by_role("button", name="Weight").click()
+    # The weight is exactly one; the numbers that it comes from are rounded.
+    assert re.search(r"exp\(-?[0-9.]+\) / [0-9.]+ ≈ 1\.0000", lines.inner_text())
 
 
 def test_tokens_can_be_renamed_added_and_removed(steps: Locator) -> None:

@@ -457,11 +457,17 @@
     }
 
     line(label, write, value, ...place) {
-      const show = (number) => (typeof number === "string" ? number : this.number(number));
+      // An equals sign stands where every number shown is what it stands for.
+      const isExact = (number) => typeof number === "string"
+        || Math.abs(Number(this.number(number)) - number) <= 1e-14 * Math.max(1, Math.abs(number));
+      let exact = isExact(value);
+      const show = (number) => {
+        exact &&= isExact(number);
+        return typeof number === "string" ? number : this.number(number);
+      };
       const guard = (number) => (show(number).startsWith("-") ? `(${show(number)})` : show(number));
       const put = write(show, guard, this.arrays, this.written, ...place);
       const result = this.number(value);
-      const exact = Math.abs(Number(result) - value) <= 1e-14 * Math.max(1, Math.abs(value));
       const worked = put && put !== result ? `${put} ${exact ? "=" : "≈"} ` : "";
       return element("li", {}, element("span", { class: "attn-label" }, ...label),
         put ? element("span", { class: "attn-line" }, worked, element("span", { class: "attn-value" }, result))
