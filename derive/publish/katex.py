@@ -11,6 +11,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from derive.errors import MOST_CHARACTERS
 from derive.publish.katex_package import (
     KATEX_VERSION,
     SCRIPT,
@@ -23,9 +24,6 @@ from derive.publish.node_child import NodeChild, NodeEnded
 from derive.visible import shortened
 
 __all__ = ["KATEX_VERSION", "KatexError", "KatexMissing", "assets", "install", "main", "render"]
-
-SHOWN = 200
-"""Characters of a formula that a message quotes at most."""
 
 _CHILD_SCRIPT = Path(__file__).with_name("katex_child.js")
 
@@ -58,9 +56,13 @@ def _render(latex: str, display: bool, definitions: bool) -> str:
     try:
         answer = _child.ask({"latex": latex, "display": display, "definitions": definitions})
     except NodeEnded as error:
-        raise KatexError(f"KaTeX gave no answer about {shortened(latex, SHOWN)}\n{error}") from None
+        raise KatexError(
+            f"KaTeX gave no answer about {shortened(latex, MOST_CHARACTERS)}\n{error}"
+        ) from None
     if "error" in answer:
-        raise KatexError(f"KaTeX cannot render {shortened(latex, SHOWN)}\n{answer['error']}")
+        raise KatexError(
+            f"KaTeX cannot render {shortened(latex, MOST_CHARACTERS)}\n{answer['error']}"
+        )
     html: str = answer["html"]
     return html
 
